@@ -1,0 +1,1 @@
+//! One module an actor, and the specification of a child.

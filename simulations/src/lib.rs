@@ -1,0 +1,1 @@
+//! Simulated endpoints, faults, scenarios, and their report.

@@ -1,0 +1,2 @@
+//! The DataStream Director.
+fn main() {}

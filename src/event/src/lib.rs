@@ -1,0 +1,1 @@
+//! What everything passes on: batches, budget, claims, events, values.

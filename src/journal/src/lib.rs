@@ -1,0 +1,1 @@
+//! Durable segments, cursors and spools of bytes.

@@ -1,0 +1,1 @@
+//! Processors, conditions and templates, compiled and run on batches.

@@ -1,0 +1,1 @@
+//! Disk, clock and randomness behind small traits, real and simulated.

@@ -1,0 +1,1 @@
+//! TLS set-up, access lists, tokens, signatures.

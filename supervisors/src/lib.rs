@@ -1,0 +1,1 @@
+//! The tree: policies, order of start and stop, configuration diffs, the live picture.

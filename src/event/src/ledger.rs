@@ -1,0 +1,1139 @@
+//! Who still owes what: the memory of every batch under way, so that the death of an actor loses nothing.
+//!
+//! A batch that is opened gets an entry. Each branch (a way through the configuration that ends at a
+//! target) has a part in it, and whoever works for the branch holds a [`Claim`]. A claim ends as
+//! delivered, spooled, dropped or quarantined; one that vanishes (its actor died, a mailbox was thrown
+//! away, a send failed) is *lost*, and the batch is dispatched again to **that branch only**, from the
+//! first record that was not settled, in order.
+//!
+//! ```text
+//! source ── submit ─▶ entry ── router ── route ─▶ part, part, part    one for each branch
+//!                                                  │ claim
+//!                                         head ────┴──▶ stage ──▶ sender ── settle
+//!                                         place 1        place 2    place 3
+//! ```
+//!
+//! Order survives failures: when an actor leaves its *place*, everything outstanding on every branch
+//! through that place is fenced at once, wherever it is (claims in other actors' mailboxes are stale from
+//! then on and count for nothing), and new batches are kept back. When the place is taken again, all of it goes
+//! out in the order of its stream before anything newer.
+//!
+//! One book for each lane, under one lock: about five uncontended lock operations for each batch.
+//! The state machine is pure (no clock, no runtime); actors are reached through [`Head`].
+
+use crate::batch::Batch;
+use crate::flow::{Cause, DeviceFlow, Settled, TargetFlow};
+use crate::ids::{BranchId, PlaceId, StreamId};
+use parking_lot::Mutex;
+use smallvec::SmallVec;
+use std::collections::VecDeque;
+use std::fmt;
+use std::mem;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// The place of the router in every book.
+pub const ROUTER: PlaceId = PlaceId(0);
+const TO_ROUTER: BranchId = BranchId(0);
+
+/// Where batches are handed to the first actor of a branch. Called under the book's lock: it only
+/// puts the work into a mailbox.
+pub trait Head: Send + Sync {
+    /// Hands over work, or gives it back when nobody is there to take it.
+    fn send(&self, work: Work) -> Result<(), Box<Work>>;
+}
+
+/// A batch with claims of all branches that begin at the same place.
+#[derive(Debug)]
+pub struct Work {
+    /// The batch; records before [`Claim::first`] of a claim are not to be done for it.
+    pub batch: Batch,
+    /// At least one.
+    pub claims: SmallVec<[Claim; 2]>,
+}
+
+/// The ledger of a lane.
+pub struct Book(Mutex<State>);
+
+/// The ledger of one stream: the source's end. Dropping it says that nothing more will come.
+pub struct Ledger {
+    book: Arc<Book>,
+    stream: usize,
+    id: StreamId,
+}
+
+/// The right and duty to settle a batch for a branch. Dropped unsettled it is lost, which the book notices.
+#[must_use = "a claim that is dropped is dispatched again"]
+pub struct Claim {
+    book: Arc<Book>,
+    ticket: Ticket,
+    branch: BranchId,
+    len: u32,
+    next: u32,
+    exceptions: Vec<(u32, Settled)>,
+    armed: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Ticket {
+    entry: usize,
+    serial: u64,
+    part: u32,
+    attempt: u32,
+}
+
+#[derive(Default)]
+struct State {
+    places: Vec<Place>,
+    branches: Vec<Branch>,
+    unused_branches: Vec<usize>,
+    streams: Vec<Option<Stream>>,
+    unused_streams: Vec<usize>,
+    entries: Vec<Option<Entry>>,
+    unused_entries: Vec<usize>,
+    serial: u64,
+}
+
+struct Place {
+    up: bool,
+    head: Option<Arc<dyn Head>>,
+}
+
+struct Branch {
+    path: SmallVec<[PlaceId; 3]>,
+    flow: Option<Arc<TargetFlow>>,
+    outstanding: u64,
+}
+
+struct Stream {
+    device: Arc<DeviceFlow>,
+    entries: VecDeque<usize>,
+    acknowledged: watch::Sender<u64>,
+    closed: bool,
+}
+
+struct Entry {
+    batch: Batch,
+    stream: usize,
+    serial: u64,
+    parts: SmallVec<[Part; 3]>,
+    open: u32,
+}
+
+struct Part {
+    branch: BranchId,
+    attempt: u32,
+    settled_to: u32,
+    status: Status,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Status {
+    /// Somebody holds the claim.
+    Out,
+    /// To be dispatched when all places of the branch are taken.
+    Waiting,
+    Done,
+}
+
+/// What the lock must not be held for: dropping batches returns budget, dropping claims locks the book.
+type Freed = SmallVec<[Batch; 4]>;
+
+impl Book {
+    /// A book with an empty place for the router.
+    pub fn new() -> Arc<Self> {
+        let book = Arc::new(Self(Mutex::default()));
+        let router = book.add_place();
+        debug_assert_eq!(router, ROUTER);
+        let branch = book.add_branch([router], None);
+        debug_assert_eq!(branch, TO_ROUTER);
+        book
+    }
+
+    /// A place for an actor; nobody is there yet.
+    pub fn add_place(&self) -> PlaceId {
+        let mut state = self.0.lock();
+        state.places.push(Place {
+            up: false,
+            head: None,
+        });
+        PlaceId(state.places.len() as u32 - 1)
+    }
+
+    /// A branch through these places; work for it goes to the first, which needs a head.
+    ///
+    /// # Panics
+    /// When the path is empty.
+    pub fn add_branch(
+        &self,
+        path: impl IntoIterator<Item = PlaceId>,
+        flow: Option<Arc<TargetFlow>>,
+    ) -> BranchId {
+        let branch = Branch {
+            path: path.into_iter().collect(),
+            flow,
+            outstanding: 0,
+        };
+        assert!(!branch.path.is_empty(), "a branch leads somewhere");
+        let mut state = self.0.lock();
+        if let Some(index) = state.unused_branches.pop() {
+            state.branches[index] = branch;
+            return BranchId(index as u32);
+        }
+        state.branches.push(branch);
+        BranchId(state.branches.len() as u32 - 1)
+    }
+
+    /// Forgets a branch that nothing is routed to any more, once nothing is under way on it.
+    /// Returns whether it is gone.
+    pub fn remove_branch(&self, branch: BranchId) -> bool {
+        let mut state = self.0.lock();
+        if state.branches[branch.0 as usize].outstanding > 0 {
+            return false;
+        }
+        if !state.unused_branches.contains(&(branch.0 as usize)) {
+            state.unused_branches.push(branch.0 as usize);
+        }
+        true
+    }
+
+    /// How many batches are under way on a branch.
+    pub fn outstanding(&self, branch: BranchId) -> u64 {
+        self.0.lock().branches[branch.0 as usize].outstanding
+    }
+
+    /// How many batches are under way on all branches through a place.
+    pub fn outstanding_through(&self, place: PlaceId) -> u64 {
+        let state = self.0.lock();
+        state
+            .branches
+            .iter()
+            .filter(|b| b.path.contains(&place))
+            .map(|b| b.outstanding)
+            .sum()
+    }
+
+    /// How many batches are not settled yet.
+    pub fn open_batches(&self) -> usize {
+        let state = self.0.lock();
+        state.entries.len() - state.unused_entries.len()
+    }
+
+    /// An actor took its place. What waits for it is dispatched, in order.
+    pub fn occupy(self: &Arc<Self>, place: PlaceId, head: Option<Arc<dyn Head>>) {
+        let mut state = self.0.lock();
+        state.places[place.0 as usize] = Place { up: true, head };
+        state.dispatch_waiting(self, place);
+        drop(state);
+    }
+
+    /// The actor of a place is gone. What it and others hold for branches through it is fenced.
+    pub fn vacate(&self, place: PlaceId) {
+        let mut state = self.0.lock();
+        // The head is dropped after the lock: it may be the last holder of a mailbox.
+        let left = mem::replace(
+            &mut state.places[place.0 as usize],
+            Place {
+                up: false,
+                head: None,
+            },
+        );
+        state.fence(place);
+        drop(state);
+        drop(left);
+    }
+
+    /// Ends everything that is under way on a branch as dropped. Returns how many events it was.
+    pub fn purge(&self, branch: BranchId, cause: Cause) -> u64 {
+        let mut freed = Freed::new();
+        let mut events = 0;
+        let mut state = self.0.lock();
+        for index in 0..state.entries.len() {
+            let Some(entry) = &state.entries[index] else {
+                continue;
+            };
+            let len = entry.batch.len();
+            let open = |p: &Part| p.branch == branch && p.status != Status::Done;
+            let Some(part) = entry.parts.iter().position(open) else {
+                continue;
+            };
+            events += u64::from(len - entry.parts[part].settled_to);
+            state.settle_part(index, part, len, &[], Settled::Dropped(cause), &mut freed);
+        }
+        drop(state);
+        events
+    }
+
+    /// Begins a stream of a device.
+    pub fn open_stream(self: &Arc<Self>, id: StreamId, device: Arc<DeviceFlow>) -> Ledger {
+        let (acknowledged, _) = watch::channel(0);
+        let stream = Stream {
+            device,
+            entries: VecDeque::new(),
+            acknowledged,
+            closed: false,
+        };
+        let mut state = self.0.lock();
+        let index = match state.unused_streams.pop() {
+            Some(index) => {
+                state.streams[index] = Some(stream);
+                index
+            }
+            None => {
+                state.streams.push(Some(stream));
+                state.streams.len() - 1
+            }
+        };
+        Ledger {
+            book: Arc::clone(self),
+            stream: index,
+            id,
+        }
+    }
+}
+
+impl State {
+    fn is_up(&self, branch: BranchId) -> bool {
+        self.branches[branch.0 as usize]
+            .path
+            .iter()
+            .all(|p| self.places[p.0 as usize].up)
+    }
+
+    fn add_entry(&mut self, batch: Batch, stream: usize) -> usize {
+        self.serial += 1;
+        let entry = Entry {
+            batch,
+            stream,
+            serial: self.serial,
+            parts: SmallVec::new(),
+            open: 0,
+        };
+        match self.unused_entries.pop() {
+            Some(index) => {
+                self.entries[index] = Some(entry);
+                index
+            }
+            None => {
+                self.entries.push(Some(entry));
+                self.entries.len() - 1
+            }
+        }
+    }
+
+    fn entry(&mut self, index: usize) -> &mut Entry {
+        self.entries[index]
+            .as_mut()
+            .expect("an open entry stays until all its parts are done")
+    }
+
+    /// Adds a part that waits to be dispatched.
+    fn add_part(&mut self, entry: usize, branch: BranchId, from: u32) -> usize {
+        let state = &mut self.branches[branch.0 as usize];
+        state.outstanding += 1;
+        let flow = state.flow.clone();
+        let entry = self.entry(entry);
+        if let Some(flow) = flow {
+            flow.due.add(u64::from(entry.batch.len() - from));
+        }
+        entry.open += 1;
+        entry.parts.push(Part {
+            branch,
+            attempt: 0,
+            settled_to: from,
+            status: Status::Waiting,
+        });
+        entry.parts.len() - 1
+    }
+
+    /// Sends the waiting parts of an entry whose branches are up, one work for each head.
+    fn dispatch(&mut self, book: &Arc<Book>, index: usize) {
+        let mut works: SmallVec<[(PlaceId, Work); 2]> = SmallVec::new();
+        let count = self.entry(index).parts.len();
+        for part in 0..count {
+            let (branch, status) = {
+                let part = &self.entry(index).parts[part];
+                (part.branch, part.status)
+            };
+            if status != Status::Waiting || !self.is_up(branch) {
+                continue;
+            }
+            let head = self.branches[branch.0 as usize].path[0];
+            let entry = self.entry(index);
+            let state = &mut entry.parts[part];
+            state.status = Status::Out;
+            let (attempt, next) = (state.attempt, state.settled_to);
+            let ticket = Ticket {
+                entry: index,
+                serial: entry.serial,
+                part: part as u32,
+                attempt,
+            };
+            let claim = Claim {
+                book: Arc::clone(book),
+                ticket,
+                branch,
+                len: entry.batch.len(),
+                next,
+                exceptions: Vec::new(),
+                armed: true,
+            };
+            match works.iter_mut().find(|(place, _)| *place == head) {
+                Some((_, work)) => work.claims.push(claim),
+                None => {
+                    let mut claims = SmallVec::new();
+                    claims.push(claim);
+                    works.push((
+                        head,
+                        Work {
+                            batch: entry.batch.clone(),
+                            claims,
+                        },
+                    ));
+                }
+            }
+        }
+        for (place, work) in works {
+            let refused = match &self.places[place.0 as usize].head {
+                Some(head) => head.send(work).err(),
+                None => Some(Box::new(work)),
+            };
+            let Some(refused) = refused else { continue };
+            // Its actor is ending and will vacate the place; until then it takes no more.
+            self.places[place.0 as usize].up = false;
+            for mut claim in refused.claims {
+                claim.armed = false;
+                let part = &mut self.entry(index).parts[claim.ticket.part as usize];
+                part.status = Status::Waiting;
+                part.attempt += 1;
+            }
+        }
+    }
+
+    fn dispatch_waiting(&mut self, book: &Arc<Book>, place: PlaceId) {
+        for stream in 0..self.streams.len() {
+            let Some(state) = &self.streams[stream] else {
+                continue;
+            };
+            let open: Vec<usize> = state.entries.iter().copied().collect();
+            for entry in open {
+                if !self.places[place.0 as usize].up {
+                    return;
+                }
+                self.dispatch(book, entry);
+            }
+        }
+    }
+
+    fn fence(&mut self, place: PlaceId) {
+        let branches = &self.branches;
+        for entry in self.entries.iter_mut().flatten() {
+            for part in &mut entry.parts {
+                let branch = &branches[part.branch.0 as usize];
+                if part.status != Status::Out || !branch.path.contains(&place) {
+                    continue;
+                }
+                part.status = Status::Waiting;
+                part.attempt += 1;
+                if let Some(flow) = &branch.flow {
+                    flow.repeated.add(u64::from(entry.batch.len() - part.settled_to));
+                }
+            }
+        }
+    }
+
+    /// The part that a ticket speaks for, if it was not fenced or ended since.
+    fn part(&mut self, ticket: Ticket) -> Option<&mut Part> {
+        let entry = self.entries.get_mut(ticket.entry)?.as_mut()?;
+        let part = entry.parts.get_mut(ticket.part as usize)?;
+        let current =
+            entry.serial == ticket.serial && part.attempt == ticket.attempt && part.status == Status::Out;
+        current.then_some(part)
+    }
+
+    fn settle_part(
+        &mut self,
+        index: usize,
+        part: usize,
+        upto: u32,
+        exceptions: &[(u32, Settled)],
+        settled: Settled,
+        freed: &mut Freed,
+    ) {
+        let entry = self.entry(index);
+        let len = entry.batch.len();
+        let state = &mut entry.parts[part];
+        let upto = upto.min(len);
+        let from = state.settled_to;
+        if upto <= from && upto < len {
+            return;
+        }
+        state.settled_to = upto;
+        let branch = state.branch;
+        let done = upto == len;
+        if done {
+            state.status = Status::Done;
+            entry.open -= 1;
+        }
+        let closed = entry.open == 0;
+        let branch = &mut self.branches[branch.0 as usize];
+        if let Some(flow) = &branch.flow {
+            let mut rest = u64::from(upto - from);
+            for (record, otherwise) in exceptions {
+                if (from..upto).contains(record) {
+                    flow.settle(1, *otherwise);
+                    rest -= 1;
+                }
+            }
+            flow.settle(rest, settled);
+        }
+        if done {
+            branch.outstanding -= 1;
+        }
+        if closed {
+            self.release(index, freed);
+        }
+    }
+
+    /// An entry is settled: what is settled from the beginning of its stream on is acknowledged and freed.
+    fn release(&mut self, index: usize, freed: &mut Freed) {
+        let stream_index = self.entry(index).stream;
+        let Some(stream) = self.streams[stream_index].as_mut() else {
+            return;
+        };
+        stream.device.settled.add(u64::from(
+            self.entries[index].as_ref().map_or(0, |entry| entry.batch.len()),
+        ));
+        let mut acknowledged = None;
+        while let Some(&first) = stream.entries.front() {
+            let slot = &mut self.entries[first];
+            if slot.as_ref().is_some_and(|entry| entry.open > 0) {
+                break;
+            }
+            stream.entries.pop_front();
+            if let Some(entry) = slot.take() {
+                acknowledged = Some(entry.batch.next_seq());
+                freed.push(entry.batch);
+            }
+            self.unused_entries.push(first);
+        }
+        if let Some(next) = acknowledged {
+            stream.acknowledged.send_replace(next);
+        }
+        if stream.closed && stream.entries.is_empty() {
+            self.streams[stream_index] = None;
+            self.unused_streams.push(stream_index);
+        }
+    }
+}
+
+impl Ledger {
+    /// Takes a batch over: it is counted as accepted, and goes to the router now or when there is one.
+    pub fn submit(&self, batch: Batch) {
+        let bytes: u64 = batch.records().iter().map(|r| u64::from(r.len)).sum();
+        let mut state = self.book.0.lock();
+        let index = state.add_entry(batch, self.stream);
+        let stream = state.streams[self.stream]
+            .as_mut()
+            .expect("a stream lives as long as its ledger");
+        stream.entries.push_back(index);
+        let device = Arc::clone(&stream.device);
+        device.accepted.add(u64::from(state.entry(index).batch.len()));
+        device.accepted_bytes.add(bytes);
+        state.add_part(index, TO_ROUTER, 0);
+        state.dispatch(&self.book, index);
+    }
+
+    /// The number after the last record up to which everything is settled. Batches are freed in
+    /// the same order, so a source's checkpoint may follow it.
+    pub fn acknowledged(&self) -> watch::Receiver<u64> {
+        let state = self.book.0.lock();
+        let stream = state.streams[self.stream].as_ref();
+        stream
+            .expect("a stream lives as long as its ledger")
+            .acknowledged
+            .subscribe()
+    }
+
+    /// The stream.
+    pub fn stream(&self) -> StreamId {
+        self.id
+    }
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        let mut state = self.book.0.lock();
+        let Some(stream) = state.streams[self.stream].as_mut() else {
+            return;
+        };
+        stream.closed = true;
+        if stream.entries.is_empty() {
+            state.streams[self.stream] = None;
+            state.unused_streams.push(self.stream);
+        }
+    }
+}
+
+impl Claim {
+    /// The branch it is for.
+    pub fn branch(&self) -> BranchId {
+        self.branch
+    }
+
+    /// The first record that is still to be done.
+    pub fn first(&self) -> u32 {
+        self.next
+    }
+
+    /// Whether it still counts; a stale claim was dispatched again elsewhere, its work is to be thrown away.
+    pub fn is_current(&self) -> bool {
+        self.book.0.lock().part(self.ticket).is_some()
+    }
+
+    /// A record that ended otherwise than the rest of the claim will; at most once for each record.
+    pub fn except(&mut self, record: u32, settled: Settled) {
+        self.exceptions.push((record, settled));
+    }
+
+    /// Ends the claim for all records that are left.
+    pub fn settle(mut self, settled: Settled) {
+        self.settle_to(self.len, settled);
+    }
+
+    /// Ends the claim for the records before `upto`.
+    pub fn settle_to(&mut self, upto: u32, settled: Settled) {
+        let mut freed = Freed::new();
+        let mut state = self.book.0.lock();
+        if state.part(self.ticket).is_some() {
+            let Ticket { entry, part, .. } = self.ticket;
+            state.settle_part(entry, part as usize, upto, &self.exceptions, settled, &mut freed);
+        }
+        drop(state);
+        self.next = self.next.max(upto);
+        if upto >= self.len {
+            self.armed = false;
+        }
+    }
+
+    /// The router's verdict: these branches get the batch. Without any it is counted as having no route.
+    pub fn route(mut self, branches: &[BranchId]) {
+        let mut freed = Freed::new();
+        let mut state = self.book.0.lock();
+        if state.part(self.ticket).is_some() {
+            let Ticket {
+                entry: index, part, ..
+            } = self.ticket;
+            if branches.is_empty() {
+                let (stream, len) = {
+                    let entry = state.entry(index);
+                    (entry.stream, entry.batch.len())
+                };
+                if let Some(stream) = &state.streams[stream] {
+                    stream.device.dropped.add(Cause::NoRoute, u64::from(len));
+                }
+            }
+            for &branch in branches {
+                state.add_part(index, branch, 0);
+            }
+            state.dispatch(&self.book, index);
+            state.settle_part(
+                index,
+                part as usize,
+                self.len,
+                &[],
+                Settled::Delivered,
+                &mut freed,
+            );
+        }
+        drop(state);
+        self.armed = false;
+    }
+
+    /// Another branch for the same batch, chosen on the way (a pipeline's own routing). Only the
+    /// first who asks gets it: after a loss the branch is dispatched like any other.
+    pub fn fork(&self, branch: BranchId, from: u32) -> Option<Claim> {
+        let mut state = self.book.0.lock();
+        state.part(self.ticket)?;
+        let index = self.ticket.entry;
+        if state.entry(index).parts.iter().any(|p| p.branch == branch) {
+            return None;
+        }
+        let part = state.add_part(index, branch, from);
+        let entry = state.entry(index);
+        entry.parts[part].status = Status::Out;
+        let ticket = Ticket {
+            entry: index,
+            serial: entry.serial,
+            part: part as u32,
+            attempt: 0,
+        };
+        drop(state);
+        Some(Claim {
+            book: Arc::clone(&self.book),
+            ticket,
+            branch,
+            len: self.len,
+            next: from,
+            exceptions: Vec::new(),
+            armed: true,
+        })
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if !self.armed {
+            return;
+        }
+        let mut state = self.book.0.lock();
+        let Ticket {
+            entry: index, part, ..
+        } = self.ticket;
+        let Some(lost) = state.part(self.ticket) else {
+            return;
+        };
+        lost.status = Status::Waiting;
+        lost.attempt += 1;
+        let (branch, settled_to) = (lost.branch, lost.settled_to);
+        debug_assert_eq!(state.entry(index).parts[part as usize].branch, branch);
+        if let Some(flow) = &state.branches[branch.0 as usize].flow {
+            flow.repeated.add(u64::from(self.len - settled_to));
+        }
+        // Where its actor lives on, nobody will vacate the place: dispatch it again now.
+        if state.is_up(branch) {
+            state.fence_after(index, branch);
+            let first = state.branches[branch.0 as usize].path[0];
+            state.dispatch_waiting(&self.book, first);
+        }
+    }
+}
+
+impl State {
+    /// A claim got lost while everybody is in place: later batches of its stream on the same branch
+    /// are fenced too, so that they don't overtake it.
+    fn fence_after(&mut self, index: usize, branch: BranchId) {
+        let stream = self.entry(index).stream;
+        let Some(stream) = &self.streams[stream] else {
+            return;
+        };
+        let later: Vec<usize> = stream
+            .entries
+            .iter()
+            .copied()
+            .skip_while(|e| *e != index)
+            .skip(1)
+            .collect();
+        for entry in later {
+            for part in &mut self.entry(entry).parts {
+                if part.branch == branch && part.status == Status::Out {
+                    part.status = Status::Waiting;
+                    part.attempt += 1;
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Claim(branch {}, records {}..{})",
+            self.branch, self.next, self.len
+        )
+    }
+}
+
+impl fmt::Debug for Book {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Book({} open batches)", self.open_batches())
+    }
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Ledger(stream {})", self.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::{Layout, Origin, Parts, Record, RecordFlags};
+    use crate::budget::Budget;
+    use crate::ids::DeviceId;
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    /// A mailbox that a test empties by hand.
+    #[derive(Default)]
+    struct Mailbox(Mutex<VecDeque<Work>>);
+
+    impl Head for Mailbox {
+        fn send(&self, work: Work) -> Result<(), Box<Work>> {
+            self.0.lock().push_back(work);
+            Ok(())
+        }
+    }
+
+    impl Mailbox {
+        fn next(&self) -> Option<Work> {
+            self.0.lock().pop_front()
+        }
+        fn empty(&self) {
+            let all = mem::take(&mut *self.0.lock());
+            drop(all);
+        }
+    }
+
+    struct House {
+        book: Arc<Book>,
+        budget: Budget,
+        router: Arc<Mailbox>,
+        device: Arc<DeviceFlow>,
+    }
+
+    impl House {
+        fn new() -> Self {
+            let book = Book::new();
+            let router = Arc::<Mailbox>::default();
+            book.occupy(ROUTER, Some(router.clone()));
+            Self {
+                book,
+                budget: Budget::new(1 << 30),
+                router,
+                device: Arc::default(),
+            }
+        }
+
+        fn ledger(&self, id: u64) -> Ledger {
+            self.book.open_stream(StreamId(id), Arc::clone(&self.device))
+        }
+
+        fn batch(&self, stream: u64, first_seq: u64, records: u32) -> Batch {
+            let record = |n| Record {
+                offset: n * 2,
+                len: 1,
+                origin: 0,
+                flags: RecordFlags::default(),
+            };
+            Batch::seal(Parts {
+                slab: Bytes::from("x\n".repeat(records as usize)),
+                records: (0..records).map(record).collect(),
+                origins: vec![Origin {
+                    device: DeviceId(1),
+                    peer: None,
+                    received: 0,
+                }],
+                stream: StreamId(stream),
+                first_seq,
+                layout: Layout::Delimited(b'\n'),
+                hold: self.budget.share().nothing(),
+            })
+        }
+
+        fn target(&self) -> (PlaceId, BranchId, Arc<TargetFlow>, Arc<Mailbox>) {
+            let place = self.book.add_place();
+            let flow = Arc::<TargetFlow>::default();
+            let branch = self.book.add_branch([place], Some(flow.clone()));
+            let mailbox = Arc::<Mailbox>::default();
+            self.book.occupy(place, Some(mailbox.clone()));
+            (place, branch, flow, mailbox)
+        }
+
+        fn route_all(&self, branches: &[BranchId]) {
+            while let Some(work) = self.router.next() {
+                for claim in work.claims {
+                    claim.route(branches);
+                }
+            }
+        }
+    }
+
+    fn take(mailbox: &Mailbox) -> (Batch, Claim) {
+        let mut work = mailbox.next().expect("work was sent");
+        (work.batch, work.claims.pop().expect("work has a claim"))
+    }
+
+    #[test]
+    fn a_batch_is_freed_and_acknowledged_when_every_branch_is_settled() {
+        let house = House::new();
+        let ledger = house.ledger(1);
+        let acknowledged = ledger.acknowledged();
+        let (_, a, flow_a, box_a) = house.target();
+        let (_, b, flow_b, box_b) = house.target();
+        ledger.submit(house.batch(1, 0, 10));
+        house.route_all(&[a, b]);
+        take(&box_a).1.settle(Settled::Delivered);
+        assert_eq!((*acknowledged.borrow(), house.device.held()), (0, 10));
+        take(&box_b).1.settle(Settled::Dropped(Cause::Refused));
+        assert_eq!((*acknowledged.borrow(), house.device.held()), (10, 0));
+        assert_eq!(house.book.open_batches(), 0);
+        assert_eq!(
+            (flow_a.delivered.get(), flow_b.dropped.get(Cause::Refused)),
+            (10, 10)
+        );
+    }
+
+    #[test]
+    fn an_event_without_a_route_is_counted() {
+        let house = House::new();
+        let ledger = house.ledger(1);
+        ledger.submit(house.batch(1, 0, 3));
+        house.route_all(&[]);
+        assert_eq!(house.device.dropped.get(Cause::NoRoute), 3);
+        assert_eq!(house.device.held(), 0);
+    }
+
+    #[test]
+    fn a_lost_claim_goes_out_again_to_its_branch_only_from_the_first_unsettled_record() {
+        let house = House::new();
+        let ledger = house.ledger(1);
+        let (place, a, flow, box_a) = house.target();
+        let (_, b, _, box_b) = house.target();
+        ledger.submit(house.batch(1, 0, 10));
+        house.route_all(&[a, b]);
+        let (_, mut claim) = take(&box_a);
+        claim.settle_to(4, Settled::Delivered);
+        house.book.vacate(place);
+        drop(claim);
+        assert!(box_a.next().is_none(), "nobody is there");
+        house.book.occupy(place, Some(box_a.clone()));
+        let (_, claim) = take(&box_a);
+        assert_eq!(claim.first(), 4);
+        claim.settle(Settled::Delivered);
+        assert_eq!((flow.delivered.get(), flow.repeated.get()), (10, 6));
+        take(&box_b).1.settle(Settled::Delivered);
+        assert!(box_b.next().is_none());
+        assert_eq!(house.book.open_batches(), 0);
+    }
+
+    #[test]
+    fn a_stale_claim_counts_for_nothing() {
+        let house = House::new();
+        let ledger = house.ledger(1);
+        let (place, a, flow, box_a) = house.target();
+        ledger.submit(house.batch(1, 0, 10));
+        house.route_all(&[a]);
+        let (_, stale) = take(&box_a);
+        house.book.vacate(place);
+        house.book.occupy(place, Some(box_a.clone()));
+        assert!(!stale.is_current());
+        stale.settle(Settled::Delivered);
+        assert_eq!(flow.delivered.get(), 0);
+        take(&box_a).1.settle(Settled::Delivered);
+        assert_eq!(flow.delivered.get(), 10);
+    }
+
+    #[test]
+    fn what_came_while_an_actor_was_away_follows_what_it_lost() {
+        let house = House::new();
+        let ledger = house.ledger(1);
+        let (place, a, _, box_a) = house.target();
+        ledger.submit(house.batch(1, 0, 1));
+        ledger.submit(house.batch(1, 1, 1));
+        house.route_all(&[a]);
+        house.book.vacate(place);
+        ledger.submit(house.batch(1, 2, 1));
+        house.route_all(&[a]);
+        box_a.empty();
+        house.book.occupy(place, Some(box_a.clone()));
+        let order: Vec<u64> = (0..3)
+            .map(|_| take(&box_a))
+            .map(|(b, c)| {
+                c.settle(Settled::Delivered);
+                b.first_seq()
+            })
+            .collect();
+        assert_eq!(order, [0, 1, 2]);
+    }
+
+    #[test]
+    fn a_claim_that_is_dropped_in_place_does_not_let_later_ones_overtake() {
+        let house = House::new();
+        let ledger = house.ledger(1);
+        let (_, a, _, box_a) = house.target();
+        for seq in 0..3 {
+            ledger.submit(house.batch(1, seq, 1));
+        }
+        house.route_all(&[a]);
+        drop(take(&box_a));
+        let mut order = Vec::new();
+        while let Some(mut work) = box_a.next() {
+            let claim = work.claims.pop().expect("work has a claim");
+            if claim.is_current() {
+                order.push(work.batch.first_seq());
+                claim.settle(Settled::Delivered);
+            }
+        }
+        assert_eq!(order, [0, 1, 2]);
+    }
+
+    #[test]
+    fn the_router_may_die_too() {
+        let house = House::new();
+        let ledger = house.ledger(1);
+        let (_, a, flow, box_a) = house.target();
+        ledger.submit(house.batch(1, 0, 5));
+        house.book.vacate(ROUTER);
+        house.router.empty();
+        ledger.submit(house.batch(1, 5, 5));
+        assert!(house.router.next().is_none());
+        house.book.occupy(ROUTER, Some(house.router.clone()));
+        house.route_all(&[a]);
+        while let Some(mut work) = box_a.next() {
+            work.claims
+                .pop()
+                .expect("work has a claim")
+                .settle(Settled::Delivered);
+        }
+        assert_eq!((flow.due.get(), flow.delivered.get()), (10, 10));
+    }
+
+    #[test]
+    fn exceptions_are_counted_once_and_by_their_own_cause() {
+        let house = House::new();
+        let ledger = house.ledger(1);
+        let (_, a, flow, box_a) = house.target();
+        ledger.submit(house.batch(1, 0, 10));
+        house.route_all(&[a]);
+        let (_, mut claim) = take(&box_a);
+        claim.except(2, Settled::Dropped(Cause::Failed));
+        claim.except(7, Settled::Quarantined(Cause::Poison));
+        claim.settle_to(5, Settled::Delivered);
+        assert_eq!((flow.delivered.get(), flow.dropped.get(Cause::Failed)), (4, 1));
+        claim.settle(Settled::Delivered);
+        assert_eq!(
+            (flow.delivered.get(), flow.quarantined.get(Cause::Poison)),
+            (8, 1)
+        );
+        assert_eq!(flow.held(), 0);
+    }
+
+    #[test]
+    fn branches_with_the_same_head_get_one_work() {
+        let house = House::new();
+        let ledger = house.ledger(1);
+        let (stage, t1, t2) = (
+            house.book.add_place(),
+            house.book.add_place(),
+            house.book.add_place(),
+        );
+        let a = house.book.add_branch([stage, t1], None);
+        let b = house.book.add_branch([stage, t2], None);
+        let mailbox = Arc::<Mailbox>::default();
+        for (place, head) in [
+            (t1, None),
+            (t2, None),
+            (stage, Some(mailbox.clone() as Arc<dyn Head>)),
+        ] {
+            house.book.occupy(place, head);
+        }
+        ledger.submit(house.batch(1, 0, 1));
+        house.route_all(&[a, b]);
+        let work = mailbox.next().expect("work was sent");
+        assert_eq!(work.claims.len(), 2);
+        assert!(mailbox.next().is_none());
+        house.book.vacate(t2);
+        assert!(work.claims[0].is_current() && !work.claims[1].is_current());
+    }
+
+    #[test]
+    fn a_purged_branch_owes_nothing_any_more() {
+        let house = House::new();
+        let ledger = house.ledger(1);
+        let (_, a, flow, box_a) = house.target();
+        ledger.submit(house.batch(1, 0, 4));
+        house.route_all(&[a]);
+        assert!(!house.book.remove_branch(a));
+        assert_eq!(house.book.purge(a, Cause::Purged), 4);
+        box_a.empty();
+        assert_eq!((flow.dropped.get(Cause::Purged), flow.held()), (4, 0));
+        assert!(house.book.remove_branch(a));
+    }
+
+    #[test]
+    fn a_fork_is_granted_once_and_repeated_through_its_path() {
+        let house = House::new();
+        let ledger = house.ledger(1);
+        let (place, a, _, box_a) = house.target();
+        let other = house.book.add_branch([place], None);
+        ledger.submit(house.batch(1, 0, 2));
+        house.route_all(&[a]);
+        let (_, claim) = take(&box_a);
+        let fork = claim.fork(other, 0).expect("the first who asks");
+        assert!(claim.fork(other, 0).is_none());
+        claim.settle(Settled::Delivered);
+        drop(fork);
+        let (_, again) = take(&box_a);
+        assert_eq!(again.branch(), other);
+        again.settle(Settled::Delivered);
+        assert_eq!(house.book.open_batches(), 0);
+    }
+
+    proptest! {
+        /// Whatever dies whenever: each record is delivered at least once, in order for each stream and
+        /// branch when repeats are taken out, and the counters add up.
+        #[test]
+        fn nothing_is_lost_and_order_holds_under_random_failures(
+            steps in prop::collection::vec((0u8..8, 0usize..3), 1..200),
+        ) {
+            let house = House::new();
+            let ledgers = [house.ledger(0), house.ledger(1)];
+            let targets = [house.target(), house.target()];
+            let branches = [targets[0].1, targets[1].1];
+            let mut up = [true, true];
+            let mut router_up = true;
+            let mut sent = [0u64; 2];
+            let mut seen = [[0u64; 2]; 2];
+            let deliver = |n: usize, seen: &mut [[u64; 2]; 2]| {
+                let Some(mut work) = targets[n].3.next() else { return false };
+                let mut claim = work.claims.pop().expect("work has a claim");
+                if !claim.is_current() { return true }
+                let next = &mut seen[n][work.batch.stream().0 as usize];
+                let first = work.batch.first_seq() + u64::from(claim.first());
+                assert!(first <= *next, "a gap: {first} after {next}");
+                let part = work.batch.len().div_ceil(2);
+                claim.settle_to(part, Settled::Delivered);
+                claim.settle(Settled::Delivered);
+                *next = (*next).max(work.batch.next_seq());
+                true
+            };
+            for (what, which) in steps {
+                let (stream, n) = (which % 2, which % 2);
+                match what {
+                    0 | 1 => {
+                        ledgers[stream].submit(house.batch(stream as u64, sent[stream], 3));
+                        sent[stream] += 3;
+                    }
+                    2 => if router_up { house.route_all(&branches) },
+                    3 => { if up[n] { deliver(n, &mut seen); } }
+                    4 => { house.book.vacate(targets[n].0); targets[n].3.empty(); up[n] = false; }
+                    5 => if !up[n] {
+                        house.book.occupy(targets[n].0, Some(targets[n].3.clone()));
+                        up[n] = true;
+                    },
+                    6 => { house.book.vacate(ROUTER); house.router.empty(); router_up = false; }
+                    _ => if !router_up {
+                        house.book.occupy(ROUTER, Some(house.router.clone()));
+                        router_up = true;
+                    },
+                }
+            }
+            if !router_up { house.book.occupy(ROUTER, Some(house.router.clone())); }
+            for n in 0..2 {
+                if !up[n] { house.book.occupy(targets[n].0, Some(targets[n].3.clone())); }
+            }
+            house.route_all(&branches);
+            for n in 0..2 { while deliver(n, &mut seen) {} }
+            for n in 0..2 {
+                prop_assert_eq!(seen[n], sent);
+                prop_assert_eq!(targets[n].2.delivered.get(), sent[0] + sent[1]);
+                prop_assert_eq!(targets[n].2.held(), 0);
+            }
+            prop_assert_eq!(house.device.held(), 0);
+            prop_assert_eq!(house.book.open_batches(), 0);
+        }
+    }
+}

@@ -108,34 +108,15 @@ impl Batch {
     /// When a record lies outside the slab or names no origin, or when there are no records: a
     /// batch can't be built wrong.
     pub fn seal(parts: Parts) -> Self {
-        let Parts {
-            slab,
-            records,
-            origins,
-            stream,
-            first_seq,
-            layout,
-            hold,
-        } = parts;
+        let Parts { slab, records, origins, stream, first_seq, layout, hold } = parts;
         assert!(!records.is_empty(), "a batch has records");
         let end = |r: &Record| r.offset as usize + r.len as usize;
         let trailer = usize::from(layout != Layout::Scattered);
         for record in &records {
             assert!(end(record) + trailer <= slab.len(), "a record lies in the slab");
-            assert!(
-                usize::from(record.origin) < origins.len(),
-                "a record has an origin"
-            );
+            assert!(usize::from(record.origin) < origins.len(), "a record has an origin");
         }
-        Self(Arc::new(Sealed {
-            slab,
-            records,
-            origins,
-            stream,
-            first_seq,
-            layout,
-            _hold: hold,
-        }))
+        Self(Arc::new(Sealed { slab, records, origins, stream, first_seq, layout, _hold: hold }))
     }
 }
 

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
-use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// A device may hold at most so many times what is still free.
 const GREED: u64 = 4;
@@ -25,7 +25,7 @@ struct Pot {
     capacity: u64,
     state: Mutex<State>,
     /// One incomplete message at a time may overdraw (R4).
-    overdraw: Semaphore,
+    overdraw: Arc<Semaphore>,
 }
 
 #[derive(Default)]
@@ -69,20 +69,15 @@ struct ShareSeat {
 pub struct Hold {
     share: Share,
     bytes: u64,
+    /// Whoever went beyond the budget keeps the only permission to until its bytes are gone.
+    overdraw: Option<OwnedSemaphorePermit>,
 }
-
-/// The right of one incomplete message to go beyond the budget.
-pub struct Overdraw<'a>(#[allow(dead_code, reason = "held for its drop")] SemaphorePermit<'a>);
 
 impl Budget {
     /// A budget of so many bytes.
     pub fn new(capacity: u64) -> Self {
         let state = Mutex::default();
-        Self(Arc::new(Pot {
-            capacity,
-            state,
-            overdraw: Semaphore::new(1),
-        }))
+        Self(Arc::new(Pot { capacity, state, overdraw: Arc::new(Semaphore::new(1)) }))
     }
 
     /// A share for a device.
@@ -93,10 +88,7 @@ impl Budget {
             state.shares.len() - 1
         });
         drop(state);
-        Share(Arc::new(ShareSeat {
-            budget: self.clone(),
-            index,
-        }))
+        Share(Arc::new(ShareSeat { budget: self.clone(), index }))
     }
 
     /// How many bytes there are in all.
@@ -177,10 +169,7 @@ impl Share {
         }
         state.add(index, bytes);
         drop(state);
-        Some(Hold {
-            share: self.clone(),
-            bytes,
-        })
+        Some(self.hold(bytes, None))
     }
 
     /// Takes bytes, waiting for them where necessary. For sources only (R1). Dropping the future
@@ -196,49 +185,42 @@ impl Share {
             // What is free may have changed since the attempt above.
             if state.shares[index].queue.is_empty() && state.fits(index, bytes.into(), pot.capacity) {
                 state.add(index, bytes.into());
-                return Hold {
-                    share: self.clone(),
-                    bytes: bytes.into(),
-                };
+                return self.hold(bytes.into(), None);
             }
             let (grant, granted) = oneshot::channel();
             let queue = &mut state.shares[index].queue;
-            queue.push_back(Waiter {
-                share: self.clone(),
-                bytes: bytes.into(),
-                grant,
-            });
+            queue.push_back(Waiter { share: self.clone(), bytes: bytes.into(), grant });
             if queue.len() == 1 {
                 state.waiting.push_back(index);
             }
             granted
         };
-        granted
-            .await
-            .expect("a waiter stays queued until it is granted, and this future holds the share")
+        granted.await.expect("a waiter stays queued until it is granted, and this future holds the share")
     }
 
     /// Takes bytes for the rest of a message whose beginning is already held (R4): waits for budget
-    /// or for the one permission to overdraw, whichever comes first. The permission is to be kept
-    /// until the message is complete.
-    pub async fn take_for_incomplete(&self, bytes: u32) -> (Hold, Option<Overdraw<'_>>) {
+    /// or for the one permission to overdraw, whichever comes first. The permission stays with
+    /// the bytes, so there is never more than one message's worth beyond the budget.
+    pub async fn take_for_incomplete(&self, bytes: u32) -> Hold {
+        let permission = Arc::clone(&self.pot().overdraw).acquire_owned();
         tokio::select! {
             biased;
-            hold = self.take(bytes) => (hold, None),
-            permit = self.pot().overdraw.acquire() => {
+            hold = self.take(bytes) => hold,
+            permit = permission => {
                 let permit = permit.expect("the semaphore is never closed");
                 self.pot().state.lock().add(self.0.index, bytes.into());
-                (Hold { share: self.clone(), bytes: bytes.into() }, Some(Overdraw(permit)))
+                self.hold(bytes.into(), Some(permit))
             }
         }
     }
 
+    fn hold(&self, bytes: u64, overdraw: Option<OwnedSemaphorePermit>) -> Hold {
+        Hold { share: self.clone(), bytes, overdraw }
+    }
+
     /// A hold on nothing, to grow from.
     pub fn nothing(&self) -> Hold {
-        Hold {
-            share: self.clone(),
-            bytes: 0,
-        }
+        self.hold(0, None)
     }
 
     /// How many bytes this share has taken.
@@ -260,10 +242,7 @@ impl Share {
         drop(state);
         for waiter in dequeued.granted {
             // Somebody who gave up in the meantime drops the hold, which gives it back.
-            let _ = waiter.grant.send(Hold {
-                share: waiter.share,
-                bytes: waiter.bytes,
-            });
+            let _ = waiter.grant.send(waiter.share.hold(waiter.bytes, None));
         }
     }
 }
@@ -276,11 +255,7 @@ impl Hold {
 
     /// Takes more without waiting; may go beyond the budget (R1).
     pub fn grow(&mut self, bytes: u32) {
-        self.share
-            .pot()
-            .state
-            .lock()
-            .add(self.share.0.index, bytes.into());
+        self.share.pot().state.lock().add(self.share.0.index, bytes.into());
         self.bytes += u64::from(bytes);
     }
 
@@ -291,13 +266,19 @@ impl Hold {
         self.share.give_back(bytes);
     }
 
-    /// Parts with some of it, at most all of it.
+    /// Parts with some of it, at most all of it, and with the permission to overdraw if it has one.
     pub fn split(&mut self, bytes: u32) -> Hold {
         let bytes = u64::from(bytes).min(self.bytes);
         self.bytes -= bytes;
-        Hold {
-            share: self.share.clone(),
-            bytes,
+        Hold { share: self.share.clone(), bytes, overdraw: self.overdraw.take() }
+    }
+
+    /// Takes over what another hold of the same share has.
+    pub fn merge(&mut self, mut other: Hold) {
+        debug_assert!(Arc::ptr_eq(&self.share.0, &other.share.0), "holds of one share");
+        self.bytes += std::mem::take(&mut other.bytes);
+        if self.overdraw.is_none() {
+            self.overdraw = other.overdraw.take();
         }
     }
 }
@@ -375,9 +356,7 @@ mod tests {
         assert!(poll(waiting.as_mut()).is_pending());
         assert!(share.try_take(1).is_none(), "nobody jumps the queue");
         drop(first);
-        let Poll::Ready(hold) = poll(waiting) else {
-            panic!("still waiting")
-        };
+        let Poll::Ready(hold) = poll(waiting) else { panic!("still waiting") };
         assert_eq!(hold.bytes(), 400);
     }
 
@@ -394,11 +373,7 @@ mod tests {
         }
         drop(first);
         assert!(poll(second).is_ready());
-        assert_eq!(
-            budget.used(),
-            0,
-            "the granted hold was dropped with its future's result"
-        );
+        assert_eq!(budget.used(), 0, "the granted hold was dropped with its future's result");
     }
 
     #[test]
@@ -422,14 +397,11 @@ mod tests {
         let (a, b) = (budget.share(), budget.share());
         let _full = a.try_take(100).expect("the first may take all");
         let mut first = pin!(a.take_for_incomplete(500));
-        let Poll::Ready((hold, overdraw)) = poll(first.as_mut()) else {
-            panic!("must not wait")
-        };
-        assert!(overdraw.is_some());
+        let Poll::Ready(hold) = poll(first.as_mut()) else { panic!("must not wait") };
         assert_eq!(budget.used(), 600);
         let mut second = pin!(b.take_for_incomplete(10));
         assert!(poll(second.as_mut()).is_pending());
-        drop((hold, overdraw));
+        drop(hold);
         assert!(poll(second).is_ready());
     }
 

@@ -94,8 +94,11 @@ struct State {
     serial: u64,
 }
 
+#[derive(Default)]
 struct Place {
     up: bool,
+    /// Counts who took the place; a predecessor that leaves late vacates nothing.
+    tenure: u64,
     head: Option<Arc<dyn Head>>,
 }
 
@@ -153,10 +156,7 @@ impl Book {
     /// A place for an actor; nobody is there yet.
     pub fn add_place(&self) -> PlaceId {
         let mut state = self.0.lock();
-        state.places.push(Place {
-            up: false,
-            head: None,
-        });
+        state.places.push(Place::default());
         PlaceId(state.places.len() as u32 - 1)
     }
 
@@ -169,11 +169,7 @@ impl Book {
         path: impl IntoIterator<Item = PlaceId>,
         flow: Option<Arc<TargetFlow>>,
     ) -> BranchId {
-        let branch = Branch {
-            path: path.into_iter().collect(),
-            flow,
-            outstanding: 0,
-        };
+        let branch = Branch { path: path.into_iter().collect(), flow, outstanding: 0 };
         assert!(!branch.path.is_empty(), "a branch leads somewhere");
         let mut state = self.0.lock();
         if let Some(index) = state.unused_branches.pop() {
@@ -205,12 +201,7 @@ impl Book {
     /// How many batches are under way on all branches through a place.
     pub fn outstanding_through(&self, place: PlaceId) -> u64 {
         let state = self.0.lock();
-        state
-            .branches
-            .iter()
-            .filter(|b| b.path.contains(&place))
-            .map(|b| b.outstanding)
-            .sum()
+        state.branches.iter().filter(|b| b.path.contains(&place)).map(|b| b.outstanding).sum()
     }
 
     /// How many batches are not settled yet.
@@ -219,25 +210,30 @@ impl Book {
         state.entries.len() - state.unused_entries.len()
     }
 
-    /// An actor took its place. What waits for it is dispatched, in order.
-    pub fn occupy(self: &Arc<Self>, place: PlaceId, head: Option<Arc<dyn Head>>) {
+    /// An actor took its place; whoever was there before is fenced. What waits for the place is
+    /// dispatched, in order. Returns the tenure, for [`vacate`](Self::vacate).
+    pub fn occupy(self: &Arc<Self>, place: PlaceId, head: Option<Arc<dyn Head>>) -> u64 {
         let mut state = self.0.lock();
-        state.places[place.0 as usize] = Place { up: true, head };
+        state.fence(place);
+        let seat = &mut state.places[place.0 as usize];
+        let tenure = seat.tenure + 1;
+        let left = mem::replace(seat, Place { up: true, tenure, head });
         state.dispatch_waiting(self, place);
         drop(state);
+        drop(left);
+        tenure
     }
 
     /// The actor of a place is gone. What it and others hold for branches through it is fenced.
-    pub fn vacate(&self, place: PlaceId) {
+    pub fn vacate(&self, place: PlaceId, tenure: u64) {
         let mut state = self.0.lock();
+        let seat = &mut state.places[place.0 as usize];
+        if seat.tenure != tenure {
+            return;
+        }
+        seat.up = false;
         // The head is dropped after the lock: it may be the last holder of a mailbox.
-        let left = mem::replace(
-            &mut state.places[place.0 as usize],
-            Place {
-                up: false,
-                head: None,
-            },
-        );
+        let left = seat.head.take();
         state.fence(place);
         drop(state);
         drop(left);
@@ -267,12 +263,7 @@ impl Book {
     /// Begins a stream of a device.
     pub fn open_stream(self: &Arc<Self>, id: StreamId, device: Arc<DeviceFlow>) -> Ledger {
         let (acknowledged, _) = watch::channel(0);
-        let stream = Stream {
-            device,
-            entries: VecDeque::new(),
-            acknowledged,
-            closed: false,
-        };
+        let stream = Stream { device, entries: VecDeque::new(), acknowledged, closed: false };
         let mut state = self.0.lock();
         let index = match state.unused_streams.pop() {
             Some(index) => {
@@ -284,31 +275,18 @@ impl Book {
                 state.streams.len() - 1
             }
         };
-        Ledger {
-            book: Arc::clone(self),
-            stream: index,
-            id,
-        }
+        Ledger { book: Arc::clone(self), stream: index, id }
     }
 }
 
 impl State {
     fn is_up(&self, branch: BranchId) -> bool {
-        self.branches[branch.0 as usize]
-            .path
-            .iter()
-            .all(|p| self.places[p.0 as usize].up)
+        self.branches[branch.0 as usize].path.iter().all(|p| self.places[p.0 as usize].up)
     }
 
     fn add_entry(&mut self, batch: Batch, stream: usize) -> usize {
         self.serial += 1;
-        let entry = Entry {
-            batch,
-            stream,
-            serial: self.serial,
-            parts: SmallVec::new(),
-            open: 0,
-        };
+        let entry = Entry { batch, stream, serial: self.serial, parts: SmallVec::new(), open: 0 };
         match self.unused_entries.pop() {
             Some(index) => {
                 self.entries[index] = Some(entry);
@@ -322,9 +300,7 @@ impl State {
     }
 
     fn entry(&mut self, index: usize) -> &mut Entry {
-        self.entries[index]
-            .as_mut()
-            .expect("an open entry stays until all its parts are done")
+        self.entries[index].as_mut().expect("an open entry stays until all its parts are done")
     }
 
     /// Adds a part that waits to be dispatched.
@@ -337,12 +313,7 @@ impl State {
             flow.due.add(u64::from(entry.batch.len() - from));
         }
         entry.open += 1;
-        entry.parts.push(Part {
-            branch,
-            attempt: 0,
-            settled_to: from,
-            status: Status::Waiting,
-        });
+        entry.parts.push(Part { branch, attempt: 0, settled_to: from, status: Status::Waiting });
         entry.parts.len() - 1
     }
 
@@ -363,12 +334,7 @@ impl State {
             let state = &mut entry.parts[part];
             state.status = Status::Out;
             let (attempt, next) = (state.attempt, state.settled_to);
-            let ticket = Ticket {
-                entry: index,
-                serial: entry.serial,
-                part: part as u32,
-                attempt,
-            };
+            let ticket = Ticket { entry: index, serial: entry.serial, part: part as u32, attempt };
             let claim = Claim {
                 book: Arc::clone(book),
                 ticket,
@@ -383,13 +349,7 @@ impl State {
                 None => {
                     let mut claims = SmallVec::new();
                     claims.push(claim);
-                    works.push((
-                        head,
-                        Work {
-                            batch: entry.batch.clone(),
-                            claims,
-                        },
-                    ));
+                    works.push((head, Work { batch: entry.batch.clone(), claims }));
                 }
             }
         }
@@ -501,9 +461,10 @@ impl State {
         let Some(stream) = self.streams[stream_index].as_mut() else {
             return;
         };
-        stream.device.settled.add(u64::from(
-            self.entries[index].as_ref().map_or(0, |entry| entry.batch.len()),
-        ));
+        stream
+            .device
+            .settled
+            .add(u64::from(self.entries[index].as_ref().map_or(0, |entry| entry.batch.len())));
         let mut acknowledged = None;
         while let Some(&first) = stream.entries.front() {
             let slot = &mut self.entries[first];
@@ -533,9 +494,7 @@ impl Ledger {
         let bytes: u64 = batch.records().iter().map(|r| u64::from(r.len)).sum();
         let mut state = self.book.0.lock();
         let index = state.add_entry(batch, self.stream);
-        let stream = state.streams[self.stream]
-            .as_mut()
-            .expect("a stream lives as long as its ledger");
+        let stream = state.streams[self.stream].as_mut().expect("a stream lives as long as its ledger");
         stream.entries.push_back(index);
         let device = Arc::clone(&stream.device);
         device.accepted.add(u64::from(state.entry(index).batch.len()));
@@ -549,10 +508,7 @@ impl Ledger {
     pub fn acknowledged(&self) -> watch::Receiver<u64> {
         let state = self.book.0.lock();
         let stream = state.streams[self.stream].as_ref();
-        stream
-            .expect("a stream lives as long as its ledger")
-            .acknowledged
-            .subscribe()
+        stream.expect("a stream lives as long as its ledger").acknowledged.subscribe()
     }
 
     /// The stream.
@@ -621,9 +577,7 @@ impl Claim {
         let mut freed = Freed::new();
         let mut state = self.book.0.lock();
         if state.part(self.ticket).is_some() {
-            let Ticket {
-                entry: index, part, ..
-            } = self.ticket;
+            let Ticket { entry: index, part, .. } = self.ticket;
             if branches.is_empty() {
                 let (stream, len) = {
                     let entry = state.entry(index);
@@ -637,14 +591,7 @@ impl Claim {
                 state.add_part(index, branch, 0);
             }
             state.dispatch(&self.book, index);
-            state.settle_part(
-                index,
-                part as usize,
-                self.len,
-                &[],
-                Settled::Delivered,
-                &mut freed,
-            );
+            state.settle_part(index, part as usize, self.len, &[], Settled::Delivered, &mut freed);
         }
         drop(state);
         self.armed = false;
@@ -662,12 +609,7 @@ impl Claim {
         let part = state.add_part(index, branch, from);
         let entry = state.entry(index);
         entry.parts[part].status = Status::Out;
-        let ticket = Ticket {
-            entry: index,
-            serial: entry.serial,
-            part: part as u32,
-            attempt: 0,
-        };
+        let ticket = Ticket { entry: index, serial: entry.serial, part: part as u32, attempt: 0 };
         drop(state);
         Some(Claim {
             book: Arc::clone(&self.book),
@@ -687,9 +629,7 @@ impl Drop for Claim {
             return;
         }
         let mut state = self.book.0.lock();
-        let Ticket {
-            entry: index, part, ..
-        } = self.ticket;
+        let Ticket { entry: index, part, .. } = self.ticket;
         let Some(lost) = state.part(self.ticket) else {
             return;
         };
@@ -717,13 +657,7 @@ impl State {
         let Some(stream) = &self.streams[stream] else {
             return;
         };
-        let later: Vec<usize> = stream
-            .entries
-            .iter()
-            .copied()
-            .skip_while(|e| *e != index)
-            .skip(1)
-            .collect();
+        let later: Vec<usize> = stream.entries.iter().copied().skip_while(|e| *e != index).skip(1).collect();
         for entry in later {
             for part in &mut self.entry(entry).parts {
                 if part.branch == branch && part.status == Status::Out {
@@ -737,11 +671,7 @@ impl State {
 
 impl fmt::Debug for Claim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Claim(branch {}, records {}..{})",
-            self.branch, self.next, self.len
-        )
+        write!(f, "Claim(branch {}, records {}..{})", self.branch, self.next, self.len)
     }
 }
 
@@ -799,12 +729,7 @@ mod tests {
             let book = Book::new();
             let router = Arc::<Mailbox>::default();
             book.occupy(ROUTER, Some(router.clone()));
-            Self {
-                book,
-                budget: Budget::new(1 << 30),
-                router,
-                device: Arc::default(),
-            }
+            Self { book, budget: Budget::new(1 << 30), router, device: Arc::default() }
         }
 
         fn ledger(&self, id: u64) -> Ledger {
@@ -812,20 +737,11 @@ mod tests {
         }
 
         fn batch(&self, stream: u64, first_seq: u64, records: u32) -> Batch {
-            let record = |n| Record {
-                offset: n * 2,
-                len: 1,
-                origin: 0,
-                flags: RecordFlags::default(),
-            };
+            let record = |n| Record { offset: n * 2, len: 1, origin: 0, flags: RecordFlags::default() };
             Batch::seal(Parts {
                 slab: Bytes::from("x\n".repeat(records as usize)),
                 records: (0..records).map(record).collect(),
-                origins: vec![Origin {
-                    device: DeviceId(1),
-                    peer: None,
-                    received: 0,
-                }],
+                origins: vec![Origin { device: DeviceId(1), peer: None, received: 0 }],
                 stream: StreamId(stream),
                 first_seq,
                 layout: Layout::Delimited(b'\n'),
@@ -870,10 +786,7 @@ mod tests {
         take(&box_b).1.settle(Settled::Dropped(Cause::Refused));
         assert_eq!((*acknowledged.borrow(), house.device.held()), (10, 0));
         assert_eq!(house.book.open_batches(), 0);
-        assert_eq!(
-            (flow_a.delivered.get(), flow_b.dropped.get(Cause::Refused)),
-            (10, 10)
-        );
+        assert_eq!((flow_a.delivered.get(), flow_b.dropped.get(Cause::Refused)), (10, 10));
     }
 
     #[test]
@@ -896,7 +809,7 @@ mod tests {
         house.route_all(&[a, b]);
         let (_, mut claim) = take(&box_a);
         claim.settle_to(4, Settled::Delivered);
-        house.book.vacate(place);
+        house.book.vacate(place, 1);
         drop(claim);
         assert!(box_a.next().is_none(), "nobody is there");
         house.book.occupy(place, Some(box_a.clone()));
@@ -917,7 +830,7 @@ mod tests {
         ledger.submit(house.batch(1, 0, 10));
         house.route_all(&[a]);
         let (_, stale) = take(&box_a);
-        house.book.vacate(place);
+        house.book.vacate(place, 1);
         house.book.occupy(place, Some(box_a.clone()));
         assert!(!stale.is_current());
         stale.settle(Settled::Delivered);
@@ -934,7 +847,7 @@ mod tests {
         ledger.submit(house.batch(1, 0, 1));
         ledger.submit(house.batch(1, 1, 1));
         house.route_all(&[a]);
-        house.book.vacate(place);
+        house.book.vacate(place, 1);
         ledger.submit(house.batch(1, 2, 1));
         house.route_all(&[a]);
         box_a.empty();
@@ -971,22 +884,31 @@ mod tests {
     }
 
     #[test]
+    fn a_predecessor_that_leaves_late_vacates_nothing() {
+        let house = House::new();
+        let ledger = house.ledger(1);
+        let (place, a, _, box_a) = house.target();
+        house.book.occupy(place, Some(box_a.clone()));
+        house.book.vacate(place, 1);
+        ledger.submit(house.batch(1, 0, 1));
+        house.route_all(&[a]);
+        take(&box_a).1.settle(Settled::Delivered);
+    }
+
+    #[test]
     fn the_router_may_die_too() {
         let house = House::new();
         let ledger = house.ledger(1);
         let (_, a, flow, box_a) = house.target();
         ledger.submit(house.batch(1, 0, 5));
-        house.book.vacate(ROUTER);
+        house.book.vacate(ROUTER, 1);
         house.router.empty();
         ledger.submit(house.batch(1, 5, 5));
         assert!(house.router.next().is_none());
         house.book.occupy(ROUTER, Some(house.router.clone()));
         house.route_all(&[a]);
         while let Some(mut work) = box_a.next() {
-            work.claims
-                .pop()
-                .expect("work has a claim")
-                .settle(Settled::Delivered);
+            work.claims.pop().expect("work has a claim").settle(Settled::Delivered);
         }
         assert_eq!((flow.due.get(), flow.delivered.get()), (10, 10));
     }
@@ -1004,10 +926,7 @@ mod tests {
         claim.settle_to(5, Settled::Delivered);
         assert_eq!((flow.delivered.get(), flow.dropped.get(Cause::Failed)), (4, 1));
         claim.settle(Settled::Delivered);
-        assert_eq!(
-            (flow.delivered.get(), flow.quarantined.get(Cause::Poison)),
-            (8, 1)
-        );
+        assert_eq!((flow.delivered.get(), flow.quarantined.get(Cause::Poison)), (8, 1));
         assert_eq!(flow.held(), 0);
     }
 
@@ -1015,19 +934,11 @@ mod tests {
     fn branches_with_the_same_head_get_one_work() {
         let house = House::new();
         let ledger = house.ledger(1);
-        let (stage, t1, t2) = (
-            house.book.add_place(),
-            house.book.add_place(),
-            house.book.add_place(),
-        );
+        let (stage, t1, t2) = (house.book.add_place(), house.book.add_place(), house.book.add_place());
         let a = house.book.add_branch([stage, t1], None);
         let b = house.book.add_branch([stage, t2], None);
         let mailbox = Arc::<Mailbox>::default();
-        for (place, head) in [
-            (t1, None),
-            (t2, None),
-            (stage, Some(mailbox.clone() as Arc<dyn Head>)),
-        ] {
+        for (place, head) in [(t1, None), (t2, None), (stage, Some(mailbox.clone() as Arc<dyn Head>))] {
             house.book.occupy(place, head);
         }
         ledger.submit(house.batch(1, 0, 1));
@@ -1035,7 +946,7 @@ mod tests {
         let work = mailbox.next().expect("work was sent");
         assert_eq!(work.claims.len(), 2);
         assert!(mailbox.next().is_none());
-        house.book.vacate(t2);
+        house.book.vacate(t2, 1);
         assert!(work.claims[0].is_current() && !work.claims[1].is_current());
     }
 
@@ -1085,6 +996,7 @@ mod tests {
             let branches = [targets[0].1, targets[1].1];
             let mut up = [true, true];
             let mut router_up = true;
+            let (mut tenure, mut router_tenure) = ([1, 1], 1);
             let mut sent = [0u64; 2];
             let mut seen = [[0u64; 2]; 2];
             let deliver = |n: usize, seen: &mut [[u64; 2]; 2]| {
@@ -1109,14 +1021,14 @@ mod tests {
                     }
                     2 => if router_up { house.route_all(&branches) },
                     3 => { if up[n] { deliver(n, &mut seen); } }
-                    4 => { house.book.vacate(targets[n].0); targets[n].3.empty(); up[n] = false; }
+                    4 => { house.book.vacate(targets[n].0, tenure[n]); targets[n].3.empty(); up[n] = false; }
                     5 => if !up[n] {
-                        house.book.occupy(targets[n].0, Some(targets[n].3.clone()));
+                        tenure[n] = house.book.occupy(targets[n].0, Some(targets[n].3.clone()));
                         up[n] = true;
                     },
-                    6 => { house.book.vacate(ROUTER); house.router.empty(); router_up = false; }
+                    6 => { house.book.vacate(ROUTER, router_tenure); house.router.empty(); router_up = false; }
                     _ => if !router_up {
-                        house.book.occupy(ROUTER, Some(house.router.clone()));
+                        router_tenure = house.book.occupy(ROUTER, Some(house.router.clone()));
                         router_up = true;
                     },
                 }

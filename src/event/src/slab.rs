@@ -36,26 +36,17 @@ pub struct Slab {
 impl SlabPool {
     /// A pool that keeps at most `keep` unused slabs.
     pub fn new(keep: usize) -> Self {
-        Self(Arc::new(Shelf {
-            free: Mutex::new(Vec::with_capacity(keep)),
-            keep,
-        }))
+        Self(Arc::new(Shelf { free: Mutex::new(Vec::with_capacity(keep)), keep }))
     }
 
     /// A slab with room for at least `bytes`. Only slabs of [`SLAB_BYTES`] are recycled.
     pub fn take(&self, bytes: usize) -> Slab {
         if bytes > SLAB_BYTES {
-            return Slab {
-                bytes: vec![0; bytes].into_boxed_slice(),
-                shelf: None,
-            };
+            return Slab { bytes: vec![0; bytes].into_boxed_slice(), shelf: None };
         }
         let recycled = self.0.free.lock().pop();
         let bytes = recycled.unwrap_or_else(|| vec![0; SLAB_BYTES].into_boxed_slice());
-        Slab {
-            bytes,
-            shelf: Some(Arc::clone(&self.0)),
-        }
+        Slab { bytes, shelf: Some(Arc::clone(&self.0)) }
     }
 
     /// How many slabs wait to be used again.

@@ -1,1 +1,12 @@
-//! One module an actor, and the specification of a child.
+//! The actors of a Director: one module an actor, and what they have in common.
+//!
+//! Read in this order:
+//! * [`child`]: what any piece of the tree is, how it starts, ends and is watched;
+//! * [`data`]: lanes, addresses, what moves between actors;
+//! * [`device`]: listeners and collectors; [`router`]; [`target`]: senders.
+
+pub mod child;
+pub mod data;
+pub mod device;
+pub mod router;
+pub mod target;

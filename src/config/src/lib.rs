@@ -1,1 +1,43 @@
 //! YAML to a tree with positions to a validated snapshot, and the difference of two snapshots.
+//!
+//! ```text
+//! vmetric.yml ─┐           ┌─ environment       ┌─ types, one row each
+//! config/**   ─┴─ Node ────┴─ placeholders ─────┴─ Snapshot ── Snapshot ─→ Diff
+//!                 (yaml)      (environment)        (fields, device, target, route, service)
+//! ```
+//!
+//! Read in this order: [`node`](Node) (the tree), `fields` (how a map is read: one function decodes, knows
+//! the keys and draws the JSON Schema), [`device`], [`target`], [`route`], [`service`], then [`load()`] and
+//! [`diff()`]. Every mistake of every file is reported in one go; a snapshot exists only without errors.
+//!
+//! Cost: about one pass over the text and one over the tree; a load touches nothing but the named files.
+
+#![forbid(unsafe_code)]
+
+pub mod device;
+mod diagnostic;
+mod diff;
+mod load;
+mod node;
+mod pipeline;
+mod position;
+pub mod route;
+mod secret;
+pub mod service;
+mod snapshot;
+mod source;
+pub mod target;
+
+pub use device::{Device, DeviceKind};
+pub use diagnostic::{Diagnostic, Severity};
+pub use diff::{Changes, Diff, Effect, ServiceChange};
+pub use load::Loaded;
+pub use node::{Entry, Map, Node, Resolved, Scalar, Value};
+pub use pipeline::PipelineSource;
+pub use position::Position;
+pub use route::{DevicePattern, Route};
+pub use secret::Secret;
+pub use service::Service;
+pub use snapshot::Snapshot;
+pub use source::Source;
+pub use target::{Target, TargetKind};

@@ -13,6 +13,7 @@ pub mod budget;
 pub mod flow;
 pub mod ids;
 pub mod ledger;
+pub mod model;
 pub mod slab;
 
 pub use batch::{Batch, Layout, Origin, Parts, Record, RecordFlags, UnixNanos};

@@ -1,8 +1,10 @@
 //! How fast one core frames and parses: `cargo run --release -p protocol --example speed`.
 
+use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use protocol::framing::{Delimiter, Framer, Framing, Limits};
+use protocol::syslog::{self, Options};
 
 const LINE_BYTES: usize = 256;
 /// What a socket hands over at once: a batch.
@@ -24,6 +26,43 @@ fn main() {
         .flat_map(|line| [format!("{} ", line.len()).as_bytes(), line].concat())
         .collect::<Vec<_>>();
     frame("octet counts", Framing::Octet, &counted);
+
+    parse("rfc 3164", "<134>Nov 21 14:30:52 edge-router-17 sshd[4711]: ");
+    parse("rfc 3164, no host", "<134>Nov 21 14:30:52 sshd[4711]: ");
+    parse("rfc 5424", "<134>1 2026-11-21T14:30:52.123456Z edge-router-17 sshd 4711 ID47 - ");
+    parse(
+        "rfc 5424, structured data",
+        "<134>1 2026-11-21T14:30:52.123456Z edge-17 sshd 4711 ID47 [exampleSDID@32473 iut=\"3\" eventID=\"1011\"] ",
+    );
+    parse("cisco ios", "<189>29: edge-router-17: *Nov 21 14:30:52.123 CET: %SYS-5-CONFIG_I: ");
+    parse("no header", "key=value ");
+}
+
+fn parse(what: &str, header: &str) {
+    // Different lines, so that the branch predictor can't learn one by heart.
+    let lines: Vec<String> = (0..500)
+        .map(|number| {
+            let text =
+                header.replace("4711", &(number * 131).to_string()).replace("-17", &format!("-{number}"));
+            format!("{text:x<LINE_BYTES$}")
+        })
+        .collect();
+    measure(what, || {
+        for line in &lines {
+            black_box(syslog::parse(black_box(line.as_bytes())));
+        }
+        lines.len()
+    });
+    let options = Options::new(jiff::tz::TimeZone::UTC, 1_795_271_452_000_000_000);
+    if syslog::parse(lines[0].as_bytes()).timestamp.is_some() {
+        measure("  and its instant", || {
+            for line in &lines {
+                let timestamp = syslog::parse(black_box(line.as_bytes())).timestamp;
+                black_box(timestamp.and_then(|timestamp| timestamp.unix_nanos(&options)));
+            }
+            lines.len()
+        });
+    }
 }
 
 fn frame(what: &str, framing: Framing, batch: &[u8]) {

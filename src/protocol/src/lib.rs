@@ -3,7 +3,13 @@
 //! | module | its one job |
 //! |---|---|
 //! | [`framing`] | where one message of a byte stream ends: delimiters, octet counts, detection |
+//! | [`http_body`] | the events of a POST's body: lines, JSON arrays, JSON one after the other |
+//! | [`multiline`] | lines of a file joined to events |
+//! | [`syslog`] | RFC 5424 and RFC 3164 in all dialects: tolerant parsing, formatting |
 
 #![forbid(unsafe_code)]
 
 pub mod framing;
+pub mod http_body;
+pub mod multiline;
+pub mod syslog;

@@ -1,5 +1,7 @@
 //! Both disks keep the promises of the `Disk` trait, and the simulated one breaks what it is told to break.
 
+#![allow(clippy::unwrap_used, reason = "a test stops where it is surprised")]
+
 use std::io::{ErrorKind, IoSlice};
 use std::path::{Path, PathBuf};
 use std::time::Duration;

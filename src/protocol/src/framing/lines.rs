@@ -48,14 +48,7 @@ impl Lines {
     }
 
     fn new(delimiter: Search, limit: usize) -> Self {
-        Self {
-            delimiter,
-            state: State {
-                limit,
-                searched: 0,
-                discarding: false,
-            },
-        }
+        Self { delimiter, state: State { limit, searched: 0, discarding: false } }
     }
 
     pub(super) fn scan(
@@ -73,24 +66,12 @@ impl Lines {
         }
         let state = &mut self.state;
         match &self.delimiter {
-            Search::Byte(byte) => state.scan(
-                bytes,
-                memchr_iter(*byte, &bytes[from..]),
-                1,
-                at_most,
-                out,
-                counters,
-            ),
+            Search::Byte(byte) => {
+                state.scan(bytes, memchr_iter(*byte, &bytes[from..]), 1, at_most, out, counters)
+            }
             Search::Bytes(finder) => {
                 let len = finder.needle().len();
-                state.scan(
-                    bytes,
-                    finder.find_iter(&bytes[from..]),
-                    len,
-                    at_most,
-                    out,
-                    counters,
-                )
+                state.scan(bytes, finder.find_iter(&bytes[from..]), len, at_most, out, counters)
             }
             Search::FirstTrailer => state.scan(bytes, std::iter::empty(), 1, at_most, out, counters),
         }
@@ -163,11 +144,7 @@ impl State {
             start = end + delimiter_len;
             if left == 0 {
                 self.searched = 0;
-                return Scan {
-                    consumed: start,
-                    contiguous,
-                    more: start < bytes.len(),
-                };
+                return Scan { consumed: start, contiguous, more: start < bytes.len() };
             }
         }
 
@@ -179,18 +156,10 @@ impl State {
             self.discarding = true;
             let consumed = start + self.limit;
             let rest = self.discard(&bytes[consumed..], delimiter_len, counters);
-            return Scan {
-                consumed: consumed + rest.consumed,
-                contiguous: false,
-                more: false,
-            };
+            return Scan { consumed: consumed + rest.consumed, contiguous: false, more: false };
         }
         self.searched = rest.saturating_sub(delimiter_len - 1);
-        Scan {
-            consumed: start,
-            contiguous,
-            more: false,
-        }
+        Scan { consumed: start, contiguous, more: false }
     }
 
     /// Gives up bytes of a message that was cut, in which there is no delimiter, but for what may be the beginning of one.
@@ -198,10 +167,6 @@ impl State {
         let consumed = bytes.len().saturating_sub(delimiter_len - 1);
         counters.discarded_bytes += consumed as u64;
         self.searched = 0;
-        Scan {
-            consumed,
-            contiguous: false,
-            more: false,
-        }
+        Scan { consumed, contiguous: false, more: false }
     }
 }

@@ -46,11 +46,7 @@ pub struct Delimiter(Box<[u8]>);
 impl Delimiter {
     /// A delimiter of these bytes, or `None` where there are none.
     pub fn new(bytes: &[u8]) -> Option<Self> {
-        if bytes.is_empty() {
-            None
-        } else {
-            Some(Self(bytes.into()))
-        }
+        if bytes.is_empty() { None } else { Some(Self(bytes.into())) }
     }
 
     /// The line feed, `\n`.
@@ -176,10 +172,7 @@ impl Excerpt {
 
     fn new(bytes: &[u8]) -> Self {
         let len = bytes.len().min(Self::MOST_BYTES);
-        let mut excerpt = Self {
-            bytes: [0; Self::MOST_BYTES],
-            len: len as u8,
-        };
+        let mut excerpt = Self { bytes: [0; Self::MOST_BYTES], len: len as u8 };
         excerpt.bytes[..len].copy_from_slice(&bytes[..len]);
         excerpt
     }
@@ -239,11 +232,7 @@ impl Framer {
             Framing::Octet => Mode::Octets(Octets::strict(limit)),
             Framing::Detect => Mode::Undecided { limit },
         };
-        Self {
-            mode,
-            counters: Counters::default(),
-            position: 0,
-        }
+        Self { mode, counters: Counters::default(), position: 0 }
     }
 
     /// Finds the records of `bytes` (everything not consumed yet) and adds at most `at_most` (at least 1) of them to
@@ -258,11 +247,7 @@ impl Framer {
         let at_most = at_most.max(1);
         self.decide(within);
         let mut scan = match &mut self.mode {
-            Mode::Undecided { .. } => Scan {
-                consumed: 0,
-                contiguous: false,
-                more: false,
-            },
+            Mode::Undecided { .. } => Scan { consumed: 0, contiguous: false, more: false },
             Mode::Lines(lines) => lines.scan(within, at_most, out, &mut self.counters),
             Mode::Octets(octets) => octets.scan(within, at_most, self.position, out, &mut self.counters)?,
         };
@@ -328,11 +313,7 @@ fn move_by(spans: &mut [Span], by: usize) {
 
 fn span(offset: usize, len: usize, ending: Ending) -> Span {
     // Both fit: the scanned bytes are no more than u32::MAX.
-    Span {
-        offset: offset as u32,
-        len: len as u32,
-        ending,
-    }
+    Span { offset: offset as u32, len: len as u32, ending }
 }
 
 #[cfg(test)]

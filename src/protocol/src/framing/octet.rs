@@ -35,10 +35,7 @@ enum State {
 
 /// What stands at an octet count's place.
 enum Next {
-    Message {
-        header_bytes: usize,
-        message_bytes: usize,
-    },
+    Message { header_bytes: usize, message_bytes: usize },
     Unknown,
     Fault,
 }
@@ -56,20 +53,12 @@ enum PieceEnd {
 impl Octets {
     /// A wrong octet count ends the stream.
     pub(super) fn strict(limit: usize) -> Self {
-        Self {
-            limit,
-            fault: OnFault::Fail,
-            state: State::Count,
-        }
+        Self { limit, fault: OnFault::Fail, state: State::Count }
     }
 
     /// A wrong octet count is survived; every count has to be followed by a priority.
     pub(super) fn resynchronising(limit: usize) -> Self {
-        Self {
-            limit,
-            fault: OnFault::Resynchronise,
-            state: State::Count,
-        }
+        Self { limit, fault: OnFault::Resynchronise, state: State::Count }
     }
 
     pub(super) fn scan(
@@ -84,11 +73,7 @@ impl Octets {
         let mut at = 0;
         while at < bytes.len() {
             if out.len() == full {
-                return Ok(Scan {
-                    consumed: at,
-                    contiguous: false,
-                    more: true,
-                });
+                return Ok(Scan { consumed: at, contiguous: false, more: true });
             }
             let rest = &bytes[at..];
             let step = match self.state {
@@ -97,32 +82,21 @@ impl Octets {
                 State::Count => match self.next(rest) {
                     // Trailers between counted messages belong to neither.
                     _ if matches!(rest[0], b'\n' | b'\r' | 0) => Some(1),
-                    Next::Message {
-                        header_bytes,
-                        message_bytes,
-                    } => self.message(header_bytes, message_bytes, at, rest, out, counters),
+                    Next::Message { header_bytes, message_bytes } => {
+                        self.message(header_bytes, message_bytes, at, rest, out, counters)
+                    }
                     Next::Unknown => None,
                     Next::Fault if self.fault == OnFault::Resynchronise => {
                         counters.resynchronised += 1;
-                        self.state = State::Astray {
-                            searched: 0,
-                            cut: false,
-                        };
+                        self.state = State::Astray { searched: 0, cut: false };
                         Some(0)
                     }
                     // What was found before the fault comes first; the next call fails.
                     Next::Fault if at > 0 => {
-                        return Ok(Scan {
-                            consumed: at,
-                            contiguous: false,
-                            more: true,
-                        });
+                        return Ok(Scan { consumed: at, contiguous: false, more: true });
                     }
                     Next::Fault => {
-                        return Err(FramingError::BadOctetCount {
-                            position,
-                            found: Excerpt::new(rest),
-                        });
+                        return Err(FramingError::BadOctetCount { position, found: Excerpt::new(rest) });
                     }
                 },
             };
@@ -131,11 +105,7 @@ impl Octets {
                 None => break,
             }
         }
-        Ok(Scan {
-            consumed: at,
-            contiguous: false,
-            more: false,
-        })
+        Ok(Scan { consumed: at, contiguous: false, more: false })
     }
 
     /// The rest of the stream, of which [`Octets::scan`] could make nothing.
@@ -159,10 +129,7 @@ impl Octets {
                 Next::Message { header_bytes, .. } => (header_bytes, rest.len() - header_bytes),
                 _ if self.fault == OnFault::Resynchronise => (0, rest.len()),
                 _ => {
-                    return Err(FramingError::EndedInOctetCount {
-                        position,
-                        found: Excerpt::new(rest),
-                    });
+                    return Err(FramingError::EndedInOctetCount { position, found: Excerpt::new(rest) });
                 }
             },
         };
@@ -180,24 +147,16 @@ impl Octets {
     fn next(&self, rest: &[u8]) -> Next {
         match self.fault {
             OnFault::Fail => match OctetCount::of(rest) {
-                OctetCount::Complete {
-                    header_bytes,
-                    message_bytes,
-                } => Next::Message {
-                    header_bytes,
-                    message_bytes,
-                },
+                OctetCount::Complete { header_bytes, message_bytes } => {
+                    Next::Message { header_bytes, message_bytes }
+                }
                 OctetCount::Incomplete => Next::Unknown,
                 OctetCount::None => Next::Fault,
             },
             OnFault::Resynchronise => match Signature::of(rest) {
-                Signature::Octets {
-                    header_bytes,
-                    message_bytes,
-                } => Next::Message {
-                    header_bytes,
-                    message_bytes,
-                },
+                Signature::Octets { header_bytes, message_bytes } => {
+                    Next::Message { header_bytes, message_bytes }
+                }
                 Signature::Incomplete => Next::Unknown,
                 Signature::None => Next::Fault,
             },
@@ -220,9 +179,7 @@ impl Octets {
         }
         let ending = if kept < message_bytes {
             counters.truncated += 1;
-            self.state = State::Discarding {
-                bytes: message_bytes - kept,
-            };
+            self.state = State::Discarding { bytes: message_bytes - kept };
             Ending::Truncated
         } else {
             Ending::Whole
@@ -234,11 +191,7 @@ impl Octets {
     fn discard(&mut self, left: usize, rest: &[u8], counters: &mut Counters) -> usize {
         let now = left.min(rest.len());
         counters.discarded_bytes += now as u64;
-        self.state = if now == left {
-            State::Count
-        } else {
-            State::Discarding { bytes: left - now }
-        };
+        self.state = if now == left { State::Count } else { State::Discarding { bytes: left - now } };
         now
     }
 
@@ -274,10 +227,7 @@ impl Octets {
             PieceEnd::NotBefore(searched) if searched > self.limit => {
                 counters.truncated += 1;
                 out.push(span(at, self.limit, Ending::Truncated));
-                self.state = State::Astray {
-                    searched: searched - self.limit,
-                    cut: true,
-                };
+                self.state = State::Astray { searched: searched - self.limit, cut: true };
                 Some(self.limit)
             }
             PieceEnd::NotBefore(searched) => {
@@ -293,20 +243,14 @@ fn piece_end(bytes: &[u8], searched: usize) -> PieceEnd {
     for found in memchr3_iter(b'\n', 0, b'<', &bytes[searched..]) {
         let found = found + searched;
         if bytes[found] != b'<' {
-            return PieceEnd::At {
-                end: found,
-                next: found + 1,
-            };
+            return PieceEnd::At { end: found, next: found + 1 };
         }
         let Some(begin) = octet_count_before(bytes, found) else {
             continue;
         };
         match priority(&bytes[found..]) {
             Some(true) => {
-                return PieceEnd::At {
-                    end: begin,
-                    next: begin,
-                };
+                return PieceEnd::At { end: begin, next: begin };
             }
             Some(false) => {}
             None => return PieceEnd::NotBefore(begin),
@@ -319,17 +263,8 @@ fn piece_end(bytes: &[u8], searched: usize) -> PieceEnd {
 /// Where `LEN SP` begins that ends before `end`.
 fn octet_count_before(bytes: &[u8], end: usize) -> Option<usize> {
     let digits = bytes[..end].strip_suffix(b" ")?;
-    let run = digits
-        .iter()
-        .rev()
-        .take_while(|byte| byte.is_ascii_digit())
-        .take(MOST_LENGTH_DIGITS)
-        .count();
+    let run = digits.iter().rev().take_while(|byte| byte.is_ascii_digit()).take(MOST_LENGTH_DIGITS).count();
     let tail = &digits[digits.len() - run..];
     let zeros = tail.iter().take_while(|&&byte| byte == b'0').count();
-    if zeros == run {
-        None
-    } else {
-        Some(digits.len() - run + zeros)
-    }
+    if zeros == run { None } else { Some(digits.len() - run + zeros) }
 }

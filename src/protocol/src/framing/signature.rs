@@ -7,10 +7,7 @@ pub(super) const MOST_LENGTH_DIGITS: usize = 9;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Signature {
     /// `LEN SP <PRI>`: the message begins at `header_bytes` and has `message_bytes`.
-    Octets {
-        header_bytes: usize,
-        message_bytes: usize,
-    },
+    Octets { header_bytes: usize, message_bytes: usize },
     /// Could become one with more bytes.
     Incomplete,
     /// None.
@@ -21,10 +18,7 @@ pub(super) enum Signature {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OctetCount {
     /// The message begins at `header_bytes` and has `message_bytes`.
-    Complete {
-        header_bytes: usize,
-        message_bytes: usize,
-    },
+    Complete { header_bytes: usize, message_bytes: usize },
     /// Could become one with more bytes.
     Incomplete,
     /// None.
@@ -39,10 +33,7 @@ impl OctetCount {
                 b'0' if at == 0 => return Self::None,
                 b'0'..=b'9' if at < MOST_LENGTH_DIGITS => length = length * 10 + usize::from(byte - b'0'),
                 b' ' if at > 0 => {
-                    return Self::Complete {
-                        header_bytes: at + 1,
-                        message_bytes: length,
-                    };
+                    return Self::Complete { header_bytes: at + 1, message_bytes: length };
                 }
                 _ => return Self::None,
             }
@@ -54,18 +45,12 @@ impl OctetCount {
 impl Signature {
     pub(super) fn of(bytes: &[u8]) -> Self {
         let (header_bytes, message_bytes) = match OctetCount::of(bytes) {
-            OctetCount::Complete {
-                header_bytes,
-                message_bytes,
-            } => (header_bytes, message_bytes),
+            OctetCount::Complete { header_bytes, message_bytes } => (header_bytes, message_bytes),
             OctetCount::Incomplete => return Self::Incomplete,
             OctetCount::None => return Self::None,
         };
         match priority(&bytes[header_bytes..]) {
-            Some(true) => Self::Octets {
-                header_bytes,
-                message_bytes,
-            },
+            Some(true) => Self::Octets { header_bytes, message_bytes },
             Some(false) => Self::None,
             None => Self::Incomplete,
         }
@@ -90,18 +75,11 @@ mod tests {
 
     #[test]
     fn only_the_whole_signature_means_octet_counting() {
-        let octets = Signature::Octets {
-            header_bytes: 3,
-            message_bytes: 16,
-        };
+        let octets = Signature::Octets { header_bytes: 3, message_bytes: 16 };
         assert_eq!(Signature::of(b"16 <1>1 - - - - - -"), octets);
         assert_eq!(Signature::of(b"16 <191>"), octets);
         for incomplete in ["", "1", "16", "16 ", "16 <", "16 <1", "16 <191"] {
-            assert_eq!(
-                Signature::of(incomplete.as_bytes()),
-                Signature::Incomplete,
-                "{incomplete}"
-            );
+            assert_eq!(Signature::of(incomplete.as_bytes()), Signature::Incomplete, "{incomplete}");
         }
         for none in [
             "<1>",

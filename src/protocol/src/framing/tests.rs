@@ -27,17 +27,11 @@ fn run(
     let mut records = Records::new();
     let mut buffer: Vec<u8> = Vec::new();
     let mut read = 0;
-    let mut pieces = pieces
-        .iter()
-        .copied()
-        .chain(std::iter::repeat(*pieces.last().unwrap()));
+    let mut pieces = pieces.iter().copied().chain(std::iter::repeat(*pieces.last().unwrap()));
     let mut take = |buffer: &[u8], spans: &mut Vec<Span>| {
         for span in spans.drain(..) {
             assert!(span.len > 0 && span.len <= limits.max_message_bytes);
-            records.push((
-                String::from_utf8_lossy(&buffer[span.range()]).into_owned(),
-                span.ending,
-            ));
+            records.push((String::from_utf8_lossy(&buffer[span.range()]).into_owned(), span.ending));
         }
     };
     let mut spans = Vec::new();
@@ -67,11 +61,7 @@ fn run(
             }
         }
         let most = limits.max_message_bytes as usize + 24;
-        assert!(
-            buffer.len() <= most,
-            "{} bytes are kept, more than {most}",
-            buffer.len()
-        );
+        assert!(buffer.len() <= most, "{} bytes are kept, more than {most}", buffer.len());
     }
     let error = framer.finish(&buffer, &mut spans).err();
     take(&buffer, &mut spans);
@@ -97,13 +87,7 @@ fn lines_are_found_and_the_last_one_needs_no_delimiter() {
             ("three".into(), Ending::Unterminated)
         ]
     );
-    assert_eq!(
-        counters,
-        Counters {
-            unterminated: 1,
-            ..Counters::default()
-        }
-    );
+    assert_eq!(counters, Counters { unterminated: 1, ..Counters::default() });
     assert_eq!(error, None);
 }
 
@@ -113,19 +97,11 @@ fn a_run_of_lines_is_contiguous_and_an_empty_record_breaks_it() {
     let mut framer = Framer::new(lines("\n"), limit(100));
     assert_eq!(
         framer.scan(b"one\ntwo\nth", 9, &mut spans),
-        Ok(Scan {
-            consumed: 8,
-            contiguous: true,
-            more: false
-        })
+        Ok(Scan { consumed: 8, contiguous: true, more: false })
     );
     assert_eq!(
         framer.scan(b"three\n\nfour\n", 9, &mut spans),
-        Ok(Scan {
-            consumed: 12,
-            contiguous: false,
-            more: false
-        })
+        Ok(Scan { consumed: 12, contiguous: false, more: false })
     );
     assert_eq!((spans.len(), framer.counters().empty), (4, 1));
 }
@@ -136,33 +112,17 @@ fn a_scan_stops_at_the_number_of_records_asked_for_and_says_so() {
     let mut framer = Framer::new(lines("\n"), limit(100));
     assert_eq!(
         framer.scan(b"a\nb\nc\n", 2, &mut spans),
-        Ok(Scan {
-            consumed: 4,
-            contiguous: true,
-            more: true
-        })
+        Ok(Scan { consumed: 4, contiguous: true, more: true })
     );
-    assert_eq!(
-        framer.scan(b"c\n", 2, &mut spans),
-        Ok(Scan {
-            consumed: 2,
-            contiguous: true,
-            more: false
-        })
-    );
+    assert_eq!(framer.scan(b"c\n", 2, &mut spans), Ok(Scan { consumed: 2, contiguous: true, more: false }));
     assert_eq!(spans.len(), 3);
 }
 
 #[test]
 fn a_message_over_the_limit_is_cut_and_the_next_one_is_whole() {
     for pieces in [1, 2, 3, 7, 100] {
-        let (records, counters, _) = run(
-            &lines("\r\n"),
-            limit(4),
-            b"12345678\r\nab\r\n1234\r\n12345",
-            &[pieces],
-            9,
-        );
+        let (records, counters, _) =
+            run(&lines("\r\n"), limit(4), b"12345678\r\nab\r\n1234\r\n12345", &[pieces], 9);
         assert_eq!(texts(&records), ["1234", "ab", "1234", "1234"]);
         assert_eq!(records[0].1, Ending::Truncated);
         assert_eq!((counters.truncated, counters.discarded_bytes), (2, 5));
@@ -197,10 +157,7 @@ fn a_wrong_octet_count_ends_the_stream_after_the_records_before_it() {
 #[test]
 fn an_octet_counted_message_over_the_limit_is_cut_and_counted() {
     let (records, counters, _) = run(&Framing::Octet, limit(4), b"9 1234567892 ab", &[2], 9);
-    assert_eq!(
-        records,
-        [("1234".into(), Ending::Truncated), ("ab".into(), Ending::Whole)]
-    );
+    assert_eq!(records, [("1234".into(), Ending::Truncated), ("ab".into(), Ending::Whole)]);
     assert_eq!((counters.truncated, counters.discarded_bytes), (1, 5));
 }
 
@@ -252,14 +209,7 @@ fn a_lost_piece_without_end_stays_within_the_limit() {
     for pieces in [1, 10, 50, 5000] {
         let (records, counters, _) = run(&Framing::Detect, limit(20), stream.as_bytes(), &[pieces], 9);
         assert_eq!(texts(&records), ["<1>ab", "xxxxxxxxxxxxxxxxxxxx", "<1>cd"]);
-        assert_eq!(
-            (
-                counters.resynchronised,
-                counters.truncated,
-                counters.discarded_bytes
-            ),
-            (1, 1, 980)
-        );
+        assert_eq!((counters.resynchronised, counters.truncated, counters.discarded_bytes), (1, 1, 980));
     }
 }
 

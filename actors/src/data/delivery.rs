@@ -1,0 +1,86 @@
+//! What a target's sender is given.
+
+use super::address::TakesWork;
+use bytes::Bytes;
+use event::ledger::Work;
+use event::{Batch, Claim, Hold};
+use smallvec::{SmallVec, smallvec};
+
+/// Something to deliver, with the claim on it.
+#[derive(Debug)]
+pub struct Delivery {
+    /// What to write.
+    pub payload: Payload,
+    /// The duty to.
+    pub claim: Claim,
+}
+
+/// What is to be written.
+#[derive(Debug)]
+pub enum Payload {
+    /// The records as they came in, from the claim's first on.
+    Raw(Batch),
+    /// Events as a pipeline left them.
+    Encoded(Encoded),
+}
+
+/// Encoded events, one behind the other without delimiters.
+#[derive(Debug)]
+pub struct Encoded {
+    /// The batch they were made from.
+    pub batch: Batch,
+    /// Their bytes.
+    pub bytes: Bytes,
+    /// For each event: the record it was made from, and where its bytes end.
+    pub ends: Vec<(u32, u32)>,
+    /// The budget that the bytes take.
+    pub hold: Hold,
+}
+
+impl Payload {
+    /// The batch that is delivered.
+    pub fn batch(&self) -> &Batch {
+        match self {
+            Payload::Raw(batch) => batch,
+            Payload::Encoded(encoded) => &encoded.batch,
+        }
+    }
+}
+
+/// What a sender's mailbox takes: work straight from the book, what pipelines made, and notes to itself.
+#[derive(Debug)]
+pub enum ToSender<N> {
+    /// Batches without a pipeline on their way; a claim for each route that leads here.
+    Direct(Work),
+    /// What a pipeline made.
+    Delivery(Delivery),
+    /// The sender's own business.
+    Note(N),
+}
+
+impl<N> ToSender<N> {
+    /// The deliveries in it, or the note.
+    pub fn open(self) -> Result<SmallVec<[Delivery; 2]>, N> {
+        match self {
+            ToSender::Direct(work) => {
+                let deliver = |claim| Delivery { payload: Payload::Raw(work.batch.clone()), claim };
+                Ok(work.claims.into_iter().map(deliver).collect())
+            }
+            ToSender::Delivery(delivery) => Ok(smallvec![delivery]),
+            ToSender::Note(note) => Err(note),
+        }
+    }
+}
+
+impl<N: Send + 'static> TakesWork for ToSender<N> {
+    fn from_work(work: Work) -> Self {
+        ToSender::Direct(work)
+    }
+
+    fn into_work(self) -> Option<Work> {
+        match self {
+            ToSender::Direct(work) => Some(work),
+            _ => None,
+        }
+    }
+}

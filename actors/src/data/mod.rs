@@ -1,0 +1,15 @@
+//! Where data moves: lanes, the addresses of actors on them, bound sockets, what is delivered to targets.
+
+pub mod address;
+pub mod delivery;
+pub mod device;
+pub mod lane;
+pub mod sockets;
+pub mod target;
+
+pub use address::{Address, Occupancy};
+pub use delivery::{Delivery, Encoded, Payload, ToSender};
+pub use device::Device;
+pub use lane::{Lane, Lanes};
+pub use sockets::Sockets;
+pub use target::Target;

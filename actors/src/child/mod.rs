@@ -19,5 +19,7 @@ pub use exit::{Exit, StartError};
 pub use faults::{Fault, Faults};
 pub use nursery::{Nursery, Order};
 pub use pulse::{Activity, Pulse};
-pub use spec::{Backoff, ChildName, ChildSpec, Home, Intensity, Kind, Restart, StartContext, StartFn, Started};
+pub use spec::{
+    Backoff, ChildName, ChildSpec, Home, Intensity, Kind, Restart, StartContext, StartFn, Started,
+};
 pub use tree::{Condition, NodeView, State, Tree};

@@ -89,8 +89,7 @@ pub struct Started {
 }
 
 /// How to start a child; called for each of its lives.
-pub type StartFn =
-    Arc<dyn Fn(StartContext) -> BoxFuture<'static, Result<Started, StartError>> + Send + Sync>;
+pub type StartFn = Arc<dyn Fn(StartContext) -> BoxFuture<'static, Result<Started, StartError>> + Send + Sync>;
 
 /// The specification of a child.
 #[derive(Clone)]

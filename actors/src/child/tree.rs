@@ -131,7 +131,14 @@ impl Tree {
     /// A child is gone for good, and all below it.
     pub fn remove(&self, path: &str) {
         let below = format!("{path}/");
-        self.0.nodes.lock().retain(|p, _| p != path && !p.starts_with(&below));
+        let mut nodes = self.0.nodes.lock();
+        nodes.remove(path);
+        while let Some(child) = nodes.range(below.clone()..).next().map(|(p, _)| p.clone())
+            && child.starts_with(&below)
+        {
+            nodes.remove(&child);
+        }
+        drop(nodes);
         self.changed();
     }
 

@@ -138,10 +138,15 @@ impl CursorFile {
         Ok(found)
     }
 
-    /// Makes slots durable. `all` is what the file is created from when there is none.
-    pub(crate) fn write(&mut self, changed: &[(usize, Slot)], all: &[(usize, Slot)]) -> Result<(), DiskError> {
-        let Some(file) = &self.file else { return self.create(all) };
-        for (index, slot) in changed {
+    /// Whether the file is still to be created, from all slots.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.file.is_none()
+    }
+
+    /// Makes slots durable; creates the file if it is missing.
+    pub(crate) fn write(&mut self, slots: &[(usize, Slot)]) -> Result<(), DiskError> {
+        let Some(file) = &self.file else { return self.create(slots) };
+        for (index, slot) in slots {
             let bytes = slot.encode();
             let at = slot_start(*index, slot.generation) as u64;
             file.write_at(&mut [IoSlice::new(&bytes)], at).during("write", &self.path)?;
@@ -149,13 +154,13 @@ impl CursorFile {
         file.sync_data().during("sync", &self.path)
     }
 
-    fn create(&mut self, all: &[(usize, Slot)]) -> Result<(), DiskError> {
+    fn create(&mut self, slots: &[(usize, Slot)]) -> Result<(), DiskError> {
         let mut bytes = vec![0; FILE_BYTES];
         bytes[..8].copy_from_slice(MAGIC);
         bytes[8..12].copy_from_slice(&FORMAT.to_le_bytes());
         let crc = crc32c::crc32c(&bytes[..12]);
         bytes[12..16].copy_from_slice(&crc.to_le_bytes());
-        for (index, slot) in all {
+        for (index, slot) in slots {
             let at = slot_start(*index, slot.generation);
             bytes[at..at + SLOT_BYTES].copy_from_slice(&slot.encode());
         }

@@ -137,25 +137,24 @@ impl Cursors {
     /// Makes all changes durable.
     pub(crate) fn persist(&self) -> Result<(), DiskError> {
         let mut file = self.file.lock();
-        loop {
-            let (changed, all) = {
+        // Twice for those that go to both slots. What is settled meanwhile may have to wait for the next call.
+        for _ in 0..2 {
+            let slots: Vec<(usize, Slot)> = {
                 let table = self.table.lock();
                 let rows = table.rows.iter().enumerate();
-                let due = rows.clone().filter(|(_, row)| row.writes_due > 0);
-                let changed: Vec<_> = due.map(|(index, row)| (index, row.next_slot())).collect();
-                let used = rows.filter(|(_, row)| row.cursor.is_some() || row.writes_due > 0);
-                let all: Vec<_> = used.map(|(index, row)| (index, row.next_slot())).collect();
-                (changed, all)
+                let due = rows.filter(|(_, row)| row.writes_due > 0 || (file.is_missing() && row.cursor.is_some()));
+                due.map(|(index, row)| (index, row.next_slot())).collect()
             };
-            if changed.is_empty() {
-                return Ok(());
+            if slots.is_empty() {
+                break;
             }
-            file.write(&changed, &all)?;
+            file.write(&slots)?;
             let mut table = self.table.lock();
-            for (index, written) in changed {
-                table.rows[index].written(&written);
+            for (index, slot) in slots {
+                table.rows[index].written(&slot);
             }
         }
+        Ok(())
     }
 
     /// Persists if records that come next would be skipped after a crash: cursors were lowered, and the
@@ -213,7 +212,7 @@ impl Row {
         self.generation = slot.generation;
         // Settled further in the meantime: that is due, too, unless another write is anyway.
         let unchanged = self.cursor == slot.cursor;
-        self.writes_due = (self.writes_due - 1).max(u8::from(!unchanged));
+        self.writes_due = self.writes_due.saturating_sub(1).max(u8::from(!unchanged));
         self.lowered &= self.writes_due > 0;
     }
 

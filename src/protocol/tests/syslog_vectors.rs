@@ -1,5 +1,7 @@
 //! Published messages and streams of other programs' tests (the folder `shared/vectors` beside the checkout).
 
+#![allow(clippy::unwrap_used, reason = "a case that can't be read fails its test")]
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 

@@ -10,6 +10,11 @@ mod udp;
 use std::time::Duration;
 
 use crate::Position;
+use crate::fields::Fields;
+use crate::kinds::{Kind, Kinds};
+use crate::not_yet;
+use crate::readers::{AnyText, Flag, List, Seconds, Text, Whole};
+use crate::references::ReferenceKind;
 pub use file::{FileDevice, Multiline, MultilineMatch, Records};
 pub use http::{DeviceAuthentication, HmacAlgorithm, HttpDevice, HttpFormat, HttpResponse};
 pub use listen::{AllowedIps, Connections, Framing, Listen, Tls};
@@ -55,4 +60,57 @@ pub enum DeviceKind {
     Http(HttpDevice),
     /// Files that grow.
     File(FileDevice),
+}
+
+/// All types.
+const TYPES: Kinds<DeviceKind, ()> = Kinds {
+    noun: "device",
+    rows: &[
+        Kind { name: "syslog", aliases: &[], about: "syslog over UDP, TCP or TLS", decode: syslog::decode },
+        Kind { name: "tcp", aliases: &[], about: "framed records over TCP or TLS", decode: tcp::decode },
+        Kind { name: "udp", aliases: &[], about: "one event a datagram", decode: udp::decode },
+        Kind { name: "http", aliases: &[], about: "events in HTTP requests", decode: http::decode },
+        Kind { name: "file", aliases: &[], about: "files that grow", decode: file::decode },
+    ],
+    later: &[
+        "windows", "linux", "snmptrap", "kafka", "nats", "rabbitmq", "redis", "netflow", "ipfix", "sflow", "smtp",
+        "tftp", "estreamer", "proofpoint", "eventhubs", "azblob", "azmon", "sentinel", "awss3", "awssecuritylake",
+        "otel", "ccf", "mssql", "mysql", "postgres", "oracle",
+    ],
+};
+
+/// Most ids are small, some of the product's have eighteen digits.
+const MAX_ID: u64 = i64::MAX as u64;
+
+/// Reads a device; none, and reported, if its type is not known.
+pub(crate) fn decode(fields: &mut Fields) -> Option<Device> {
+    let id = fields.required("id", Whole(0..=MAX_ID), "a number that no other device has");
+    let name = fields.required("name", Text, "a name that no other device has");
+    let description = fields.or("description", AnyText, String::new(), "", "free text");
+    let tags = fields.optional("tags", List(Text), "labels").unwrap_or_default();
+    let about = "preprocessing pipelines, run one after the other";
+    let pipelines = fields.names("pipelines", ReferenceKind::Pipeline, about);
+    let status = fields.or("status", Flag, true, true, "whether it is in use");
+    let (kind, common) = TYPES.read(fields, &(), |properties| {
+        not_yet::accept("device", properties);
+        let about = "most events a second; 0: no limit";
+        let rate_limit_per_second = properties.or("rate_limit", Whole(0..=u32::MAX), 0, 0, about);
+        let about = "report it as silent when no event came for this long; 0: never";
+        let silent_after = properties.optional("silent_after", Seconds(0..=31 * 86_400), about);
+        (rate_limit_per_second, silent_after.filter(|time| !time.is_zero()))
+    })?;
+    let (rate_limit_per_second, silent_after) = common;
+    let at = fields.at().clone();
+    Some(Device {
+        id,
+        name,
+        description,
+        tags,
+        pipelines,
+        status,
+        rate_limit_per_second,
+        silent_after,
+        kind,
+        at,
+    })
 }

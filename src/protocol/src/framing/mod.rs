@@ -106,7 +106,8 @@ pub enum Ending {
 /// What a call of [`Framer::scan`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scan {
-    /// So many bytes are done with; the rest is to be handed in again, with more behind it.
+    /// So many bytes are done with; the rest is to be handed in again, with more behind it. Once [`Scan::more`] is false, the rest
+    /// is less than [`Limits::max_message_bytes`], a delimiter and 32 bytes together.
     pub consumed: usize,
     /// The spans found by this call lie one after the other, each with exactly one delimiter behind it, so that
     /// `bytes[first.offset..consumed]` is what a sender with the same delimiter would write. Always false for

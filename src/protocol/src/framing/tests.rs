@@ -60,7 +60,7 @@ fn run(
                 break;
             }
         }
-        let most = limits.max_message_bytes as usize + 24;
+        let most = limits.max_message_bytes as usize + 32;
         assert!(buffer.len() <= most, "{} bytes are kept, more than {most}", buffer.len());
     }
     let error = framer.finish(&buffer, &mut spans).err();

@@ -31,7 +31,7 @@ pub enum Split {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
     /// It is not JSON.
-    #[error("{fault} at byte {at} of the body, {}; send json, or its own content type", found(*.found))]
+    #[error("{fault} at byte {at} of the body, {}; send json, or its own content type", described(*found))]
     Json {
         /// Where, in bytes from the beginning of the body.
         at: usize,
@@ -112,7 +112,7 @@ fn whole(begin: usize, end: usize) -> Span {
     Span { offset: begin as u32, len: (end - begin) as u32, ending: Ending::Whole }
 }
 
-fn found(byte: Option<u8>) -> String {
+fn described(byte: Option<u8>) -> String {
     match byte {
         Some(byte) => format!("where '{}' is", byte.escape_ascii()),
         None => "where it ends".to_owned(),

@@ -1,6 +1,7 @@
 //! Writing syslog: priority, timestamp, octet count, and the template of a target.
 
 use super::Priority;
+use super::calendar::{Date, date};
 
 const NANOS: i64 = 1_000_000_000;
 
@@ -15,9 +16,11 @@ pub fn priority(priority: Priority, out: &mut Vec<u8>) {
 /// microseconds, the finest that RFC 5424 §6.2.3 allows; finer digits are cut.
 pub fn timestamp(unix_nanos: i64, out: &mut Vec<u8>) {
     let seconds = unix_nanos.div_euclid(NANOS);
-    let (year, month, day) = date(seconds.div_euclid(86_400));
+    // An i64 of nanoseconds has years from 1677 to 2262.
+    let Date { year, month, day } = date(seconds.div_euclid(86_400));
     let second = seconds.rem_euclid(86_400) as u64;
-    padded(year, 4, out);
+    padded(u64::from(year.unsigned_abs()), 4, out);
+    let (month, day) = (u64::from(month), u64::from(day));
     for (separator, value) in
         [(b'-', month), (b'-', day), (b'T', second / 3600), (b':', second / 60 % 60), (b':', second % 60)]
     {
@@ -141,21 +144,6 @@ impl Template {
             }
         }
     }
-}
-
-/// Year, month and day of the Gregorian calendar, from days since 1970. An i64 of nanoseconds has years of four digits only.
-fn date(days: i64) -> (u64, u64, u64) {
-    // Eras of 400 years from 1 March 0000; within one, years count from March.
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    let year = era * 400 + year_of_era + i64::from(month <= 2);
-    (year as u64, month as u64, day as u64)
 }
 
 fn number(value: u64, out: &mut Vec<u8>) {

@@ -9,6 +9,7 @@
 //!
 //! Cost: a few hundred bytes of header at most are looked at byte by byte; the message itself is not touched.
 
+mod calendar;
 pub mod format;
 mod priority;
 mod rfc3164;

@@ -53,13 +53,12 @@ fn timestamp<'a>(line: &'a [u8], at: usize, message: &mut Message<'a>) -> Option
         return Some(at + found.len);
     }
     let (mut hostname, mut sequence) = (None, None);
-    let mut at = at;
-    for prefixes in 0..=MOST_PREFIXES {
+    let mut at = skip_blanks(line, at + usize::from(rest.starts_with(b":")));
+    for _ in 0..=MOST_PREFIXES {
         // A mark: the clock was never set (`*`) or has lost its source (`.`).
         let marked = at + usize::from(matches!(line.get(at), Some(b'*' | b'.')));
-        if (prefixes > 0 || marked > at)
-            && let Some(found) =
-                stamp::recognise(&line[marked..], ZoneNames::Any).or_else(|| uptime(&line[marked..]))
+        if let Some(found) =
+            stamp::recognise(&line[marked..], ZoneNames::Any).or_else(|| uptime(&line[marked..]))
         {
             message.set_timestamp(line, marked, &found);
             (message.hostname, message.sequence) = (hostname, sequence);
@@ -70,7 +69,7 @@ fn timestamp<'a>(line: &'a [u8], at: usize, message: &mut Message<'a>) -> Option
             sequence = Some(word);
         } else if is_host(word) && hostname.is_none() {
             hostname = Some(word);
-        } else if !word.is_empty() {
+        } else {
             return None;
         }
         at = skip_blanks(line, at + word.len() + 1);

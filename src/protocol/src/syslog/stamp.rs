@@ -7,6 +7,7 @@
 //! | NX-OS | `2026 Nov  1 14:30:52 UTC` |
 //! | seconds of the epoch (Meraki) | `1647479580.487048774` |
 
+use super::calendar::days_in_month;
 use super::zone;
 
 /// What a timestamp's text says.
@@ -67,15 +68,6 @@ pub(super) fn begins_with_a_date(bytes: &[u8]) -> bool {
             .enumerate()
             .all(|(at, byte)| if at == 4 || at == 7 { *byte == b'-' } else { byte.is_ascii_digit() })
     })
-}
-
-pub(super) fn days_in_month(year: i16, month: u8) -> u8 {
-    match month {
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
 }
 
 fn iso(bytes: &[u8]) -> Option<Recognised> {

@@ -218,7 +218,9 @@ fn blanks(bytes: &[u8]) -> usize {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Option<Vec<(String, Vec<(String, String)>)>> {
+    type Parameters = Vec<(String, String)>;
+
+    fn read(text: &str) -> Option<Vec<(String, Parameters)>> {
         let checked = check(text.as_bytes())?;
         let text_of = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let data = StructuredData::checked(&text.as_bytes()[..checked.len]);

@@ -14,13 +14,17 @@ use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, Supervisio
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// How often the pulses of children are looked at.
 const LOOK: Duration = Duration::from_secs(1);
 /// A killed child that is not gone after this runs on a thread that is stuck.
 const KILL_WITHIN: Duration = Duration::from_secs(2);
+
+/// A child that is replaced by another has so long for an orderly end.
+const REPLACE_WITHIN: Duration = Duration::from_secs(2);
 
 /// In which order children are stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +50,27 @@ pub struct Charge {
     pub stop_order: StopOrder,
     /// Children it starts with.
     pub children: Vec<ChildSpec>,
+    /// Where it says how children are asked for, once it is up.
+    pub announce: Announce,
+}
+
+/// The nursery of a supervisor, for others to ask for children; clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Announce(Arc<watch::Sender<Option<Nursery>>>);
+
+impl Announce {
+    /// The nursery, as soon as the supervisor is up.
+    pub async fn nursery(&self) -> Nursery {
+        let mut nursery = self.0.subscribe();
+        let up = nursery.wait_for(Option::is_some).await;
+        // The sender is in `self`, and what was waited for is there.
+        up.expect("the sender lives").clone().expect("waited for")
+    }
+
+    /// The nursery, if the supervisor is up.
+    pub fn present(&self) -> Option<Nursery> {
+        self.0.borrow().clone()
+    }
 }
 
 /// A supervisor's state.
@@ -133,6 +158,7 @@ impl Actor for Supervisor {
         for spec in std::mem::take(&mut ward.charge.children) {
             ward.adopt(Box::new(spec));
         }
+        ward.charge.announce.0.send_replace(Some(Nursery::new(me.clone())));
         me.send_interval(LOOK, || Order::Look);
         Ok(())
     }
@@ -357,7 +383,9 @@ impl Ward {
             Phase::Up(started) => {
                 self.charge.common.tree.set_state(&child.path, State::Stopping);
                 (started.stop)();
-                let limit = child.spec.stop_within;
+                // A successor is not kept waiting by a peer that takes nothing: it takes over what is left.
+                let patience = if child.successor.is_some() { REPLACE_WITHIN } else { Duration::MAX };
+                let limit = child.spec.stop_within.min(patience);
                 self.later(seat, limit, |name, generation| Order::Overdue { name, generation });
             }
             Phase::Down => self.forget(seat),
@@ -452,10 +480,7 @@ impl Ward {
     }
 }
 
-/// Starts a root supervisor: its nursery, itself to be stopped, and a handle that ends with it.
-pub async fn start_root(
-    charge: Charge,
-) -> Result<(Nursery, ActorRef<Order>, tokio::task::JoinHandle<()>), ractor::SpawnErr> {
-    let (actor, ended) = Actor::spawn(None, Supervisor, charge).await?;
-    Ok((Nursery::new(actor.clone()), actor, ended))
+/// Starts a root supervisor: itself, to be given orders, and a handle that ends with it.
+pub async fn start_root(charge: Charge) -> Result<(ActorRef<Order>, JoinHandle<()>), ractor::SpawnErr> {
+    Actor::spawn(None, Supervisor, charge).await
 }

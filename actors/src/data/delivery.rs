@@ -1,10 +1,11 @@
 //! What a target's sender is given.
 
-use super::address::TakesWork;
+use super::address::{Address, TakesWork};
 use bytes::Bytes;
 use event::ledger::Work;
-use event::{Batch, Claim, Hold};
+use event::{Batch, Book, Claim, Hold, PlaceId};
 use smallvec::{SmallVec, smallvec};
+use std::sync::Arc;
 
 /// Something to deliver, with the claim on it.
 #[derive(Debug)]
@@ -69,6 +70,33 @@ impl<N> ToSender<N> {
             ToSender::Delivery(delivery) => Ok(smallvec![delivery]),
             ToSender::Note(note) => Err(note),
         }
+    }
+}
+
+/// A sender as stages see it, whatever its type.
+pub trait Door: Send + Sync {
+    /// Hands over what a pipeline made, or gives it back when nobody is there.
+    fn deliver(&self, delivery: Delivery) -> Result<(), Box<Delivery>>;
+    /// Its place in a book.
+    fn place(&self, book: &Arc<Book>) -> Option<PlaceId>;
+    /// Batches that are under way to it.
+    fn outstanding(&self) -> u64;
+}
+
+impl<N: Send + 'static> Door for Address<ToSender<N>> {
+    fn deliver(&self, delivery: Delivery) -> Result<(), Box<Delivery>> {
+        match self.send(ToSender::Delivery(delivery)) {
+            Err(ToSender::Delivery(delivery)) => Err(Box::new(delivery)),
+            _ => Ok(()),
+        }
+    }
+
+    fn place(&self, book: &Arc<Book>) -> Option<PlaceId> {
+        Address::place(self, book)
+    }
+
+    fn outstanding(&self) -> u64 {
+        Address::outstanding(self)
     }
 }
 

@@ -8,7 +8,7 @@ pub mod sockets;
 pub mod target;
 
 pub use address::{Address, Occupancy};
-pub use delivery::{Delivery, Encoded, Payload, ToSender};
+pub use delivery::{Delivery, Door, Encoded, Payload, ToSender};
 pub use device::Device;
 pub use lane::{Lane, Lanes};
 pub use sockets::Sockets;

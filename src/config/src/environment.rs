@@ -30,13 +30,15 @@ pub(crate) fn fill_in(node: &mut Node, environment: &Environment, report: &mut V
     }
 }
 
+/// The text with all placeholders replaced; none, and reported, if one is not set.
 fn replaced(
     text: &str,
     at: &Position,
     environment: &Environment,
     report: &mut Vec<Diagnostic>,
-) -> String {
+) -> Option<String> {
     let mut out = String::with_capacity(text.len());
+    let mut unset = false;
     let mut rest = text;
     while let Some(start) = rest.find("${") {
         let (before, from) = rest.split_at(start);
@@ -55,14 +57,17 @@ fn replaced(
         rest = &from[2 + name.len() + 1..];
         match environment(name) {
             Some(value) => out.push_str(&value),
-            None => report.push(at.error(
-                format!("environment variable \"{name}\" is not set"),
-                format!("set it, or write $${{{name}}} for the text itself"),
-            )),
+            None => {
+                unset = true;
+                report.push(at.error(
+                    format!("environment variable \"{name}\" is not set"),
+                    format!("set it, or write $${{{name}}} for the text itself"),
+                ));
+            }
         }
     }
     out.push_str(rest);
-    out
+    (!unset).then_some(out)
 }
 
 /// The name before the closing brace.
@@ -84,7 +89,7 @@ mod tests {
         let at = Position::new(Path::new("a.yml").into(), 1, 1);
         let mut report = Vec::new();
         let text = replaced(text, &at, &environment, &mut report);
-        (text, report.iter().map(ToString::to_string).collect())
+        (text.unwrap_or_default(), report.iter().map(ToString::to_string).collect())
     }
 
     #[test]
@@ -107,8 +112,7 @@ mod tests {
 
     #[test]
     fn an_unset_variable_is_named() {
-        let expected =
-            "a.yml:1:1: environment variable \"NOPE\" is not set; set it, or write $${NOPE} for the text itself";
+        let expected = "a.yml:1:1: environment variable \"NOPE\" is not set; set it, or write $${NOPE} for the text itself";
         assert_eq!(fill("x${NOPE}").1, [expected]);
     }
 }

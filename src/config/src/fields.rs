@@ -21,7 +21,10 @@ use serde_json::{Map as JsonMap, Value as Json, json};
 use crate::readers::Reader;
 use crate::references::{Reference, ReferenceKind};
 use crate::suggest::did_you_mean;
-use crate::{Diagnostic, Entry, Map, Node, Position};
+use crate::{Diagnostic, Entry, Map, Node, Position, Scalar, Value};
+
+/// The subject of all files' top-level keys.
+pub(crate) const WHOLE: &str = "the configuration";
 
 /// What a load knows while it reads.
 pub(crate) struct Context<'c> {
@@ -114,16 +117,19 @@ impl<'n> Fields<'n> {
             Found::Value(value) => value,
             Found::Wrong => reader.placeholder(),
             Found::Nothing => {
-                if self.drawing.is_none() {
-                    self.missing(name, about);
-                }
+                self.missing(name, about);
                 reader.placeholder()
             }
         }
     }
 
     /// The value of a key, if it is there.
-    pub(crate) fn optional<R: Reader>(&mut self, name: &'static str, reader: R, about: &str) -> Option<R::Value> {
+    pub(crate) fn optional<R: Reader>(
+        &mut self,
+        name: &'static str,
+        reader: R,
+        about: &str,
+    ) -> Option<R::Value> {
         match self.read(name, &reader, about, None) {
             Found::Value(value) => Some(value),
             Found::Wrong => Some(reader.placeholder()),
@@ -161,6 +167,9 @@ impl<'n> Fields<'n> {
             schema
         });
         let Some(node) = self.node(name) else { return Found::Nothing };
+        if node.as_scalar().is_some_and(Scalar::is_unset) {
+            return Found::Wrong; // reported where it was to be filled in
+        }
         match reader.read(node) {
             Ok(value) => Found::Value(value),
             Err(wrong) => {
@@ -195,7 +204,8 @@ impl<'n> Fields<'n> {
             match reader.read(value) {
                 Ok(value) => out.push((key.clone(), value)),
                 Err(wrong) => {
-                    let what = format!("\"{}{name}.{key}\" of {} is {}", self.path, self.subject, wrong.shown);
+                    let what =
+                        format!("\"{}{name}.{key}\" of {} is {}", self.path, self.subject, wrong.shown);
                     self.report(wrong.at.error(what, wrong.fix));
                 }
             }
@@ -298,7 +308,7 @@ impl<'n> Fields<'n> {
             Some(name) => format!("{noun} {name:?}"),
             None => format!("{noun} number {}", index + 1),
         };
-        if self.subject.is_empty() { own } else { format!("{own} of {}", self.subject) }
+        if self.subject == WHOLE { own } else { format!("{own} of {}", self.subject) }
     }
 
     /// Names of other components: texts, or maps with a `name`; one, or a list. `null` names are left out.
@@ -323,7 +333,8 @@ impl<'n> Fields<'n> {
             None => item,
             Some([entry]) if entry.key == key => &entry.value,
             Some(_) => {
-                let what = format!("\"{}{name}\" of {} has a map that is no reference", self.path, self.subject);
+                let what =
+                    format!("\"{}{name}\" of {} has a map that is no reference", self.path, self.subject);
                 self.report(item.error(what, format!("write - {key}: x, or just x")));
                 return None;
             }
@@ -343,11 +354,6 @@ impl<'n> Fields<'n> {
         if let Some(drawing) = &mut self.drawing {
             drawing.conditions.push(schema());
         }
-    }
-
-    /// Whether this run only draws.
-    pub(crate) fn is_drawing(&self) -> bool {
-        self.drawing.is_some()
     }
 
     /// What was drawn.
@@ -372,6 +378,17 @@ impl<'n> Fields<'n> {
     /// The value of a key, if it is there and not null.
     pub(crate) fn node(&self, name: &str) -> Option<&'n Node> {
         self.map?.get(name).filter(|node| !node.is_null())
+    }
+
+    /// The whole map.
+    pub(crate) fn whole(&self) -> Node {
+        let map = self.map.cloned().unwrap_or_default();
+        Node { at: self.at.clone(), value: Value::Map(map) }
+    }
+
+    /// Whether the key is there, even with null.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.map.is_some_and(|map| map.get(name).is_some())
     }
 
     /// Where the value of a key is; the map's place without it.
@@ -399,11 +416,6 @@ impl<'n> Fields<'n> {
     /// `"tls.status" of device "in"`.
     pub(crate) fn property(&self, name: &str) -> String {
         format!("\"{}{name}\" of {}", self.path, self.subject)
-    }
-
-    /// Takes all keys as known: what they are can't be told.
-    pub(crate) fn give_up(&mut self) {
-        self.map = None;
     }
 
     /// Reports the keys that nobody asked for. The last thing to do with a map.

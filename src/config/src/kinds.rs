@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::Scalar;
 use crate::fields::Fields;
 use crate::suggest::did_you_mean;
 
@@ -37,13 +38,14 @@ impl<T, O> Kinds<T, O> {
     ) -> Option<(T, C)> {
         self.draw(fields, beside, &common);
         let Some(node) = fields.node("type") else {
-            if !fields.is_drawing() {
-                fields.missing("type", &format!("one of {}", self.available()));
-            }
+            fields.missing("type", &format!("one of {}", self.available()));
             return None;
         };
         let name = node.as_text().unwrap_or_default();
         let Some(row) = self.row(name) else {
+            if node.as_scalar().is_some_and(Scalar::is_unset) {
+                return None; // reported where it was to be filled in
+            }
             fields.report(match self.later.contains(&name) {
                 true => node.error(
                     format!("{} type \"{name}\" is not available in this version", self.noun),

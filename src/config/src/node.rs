@@ -41,13 +41,15 @@ pub struct Entry {
     pub value: Node,
 }
 
-/// A text, number, boolean or null: the text as written (escapes and placeholders resolved), and whether it was quoted.
-#[derive(Clone, PartialEq, Eq)]
+/// A text, number, boolean or null: the text (escapes and placeholders resolved), and whether it was quoted.
+#[derive(Clone)]
 pub struct Scalar {
     text: String,
     quoted: bool,
-    /// What the file says, when placeholders were replaced: errors show this and never the value.
+    /// What the file says, where placeholders were replaced: errors show this and never the value.
     written: Option<String>,
+    /// A placeholder in it could not be filled in.
+    unset: bool,
 }
 
 /// A scalar by the YAML 1.2 core schema.
@@ -153,7 +155,9 @@ impl fmt::Debug for Node {
     /// Shape and place only: a value may be a secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.value {
-            Value::Map(map) => f.debug_set().entries(map.entries().iter().map(|entry| &entry.key)).finish()?,
+            Value::Map(map) => {
+                f.debug_set().entries(map.entries().iter().map(|entry| &entry.key)).finish()?
+            }
             Value::List(items) => f.debug_list().entries(items).finish()?,
             Value::Scalar(_) => f.write_str("scalar")?,
         }
@@ -201,9 +205,18 @@ impl Map {
 
 // === impl Scalar ===
 
+impl PartialEq for Scalar {
+    /// By what it means, not by the placeholders it came from.
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text && self.quoted == other.quoted
+    }
+}
+
+impl Eq for Scalar {}
+
 impl Scalar {
     pub(crate) fn new(text: String, quoted: bool) -> Self {
-        Self { text, quoted, written: None }
+        Self { text, quoted, written: None, unset: false }
     }
 
     /// The text; of a placeholder, its value.
@@ -233,10 +246,17 @@ impl Scalar {
         }
     }
 
-    /// Replaces the text by one with the placeholders filled in.
-    pub(crate) fn fill_in(&mut self, text: String) {
-        let written = std::mem::replace(&mut self.text, text);
-        self.written.get_or_insert(written);
+    /// Replaces the text by one with the placeholders filled in; none: one of them is not set.
+    pub(crate) fn fill_in(&mut self, text: Option<String>) {
+        match text {
+            Some(text) => self.written = Some(std::mem::replace(&mut self.text, text)),
+            None => self.unset = true,
+        }
+    }
+
+    /// Whether a placeholder in it could not be filled in, which is reported already.
+    pub(crate) fn is_unset(&self) -> bool {
+        self.unset
     }
 }
 
@@ -318,6 +338,6 @@ mod tests {
 
     #[test]
     fn not_a_number_equals_itself_so_that_diffs_stay_empty() {
-        assert_eq!(Scalar::new(".nan".into(), false), Scalar::new(".nan".into(), false));
+        assert!(Scalar::new(".nan".into(), false) == Scalar::new(".nan".into(), false));
     }
 }

@@ -48,7 +48,12 @@ const NOT_YET: &[NotYet] = &[
     not_yet("target", "field_format", &[], "normalisation by targets is not available in this version"),
     not_yet("target", "interval", REALTIME, SCHEDULES),
     not_yet("target", "cron", &[], SCHEDULES),
-    not_yet("file target", "schema", &[], "only avro and parquet have one, which are not available in this version"),
+    not_yet(
+        "file target",
+        "schema",
+        &[],
+        "only avro and parquet have one, which are not available in this version",
+    ),
     not_yet("file target", "compression", &["none"], "json files are not compressed"),
     not_yet("file target", "locations", &[], "a file target has one location in this version"),
     not_yet("route", "interval", REALTIME, SCHEDULES),

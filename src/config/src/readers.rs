@@ -296,7 +296,11 @@ impl<T: Copy + PartialOrd + TryFrom<u64> + Into<u64>> Reader for Whole<T> {
             Some(number) if self.0.contains(&number) => Ok(number),
             _ => Err(Wrong::new(
                 node,
-                format!("write a whole number from {} to {}", Into::<u64>::into(low), Into::<u64>::into(high)),
+                format!(
+                    "write a whole number from {} to {}",
+                    Into::<u64>::into(low),
+                    Into::<u64>::into(high)
+                ),
             )),
         }
     }
@@ -322,7 +326,10 @@ impl Reader for Bytes {
             Some(bytes) if self.0.contains(&bytes) => Ok(bytes),
             _ => {
                 let (low, high) = (self.0.start(), self.0.end());
-                Err(Wrong::new(node, format!("write a size from {low} to {high} bytes, such as 4096, 32MB or 24MiB")))
+                Err(Wrong::new(
+                    node,
+                    format!("write a size from {low} to {high} bytes, such as 4096, 32MB or 24MiB"),
+                ))
             }
         }
     }

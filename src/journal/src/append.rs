@@ -4,9 +4,9 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use seams::OpenMode;
+use seams::{DiskFile, OpenMode};
 
-use crate::encode::Parts;
+use crate::encode::{Encoded, Parts};
 use crate::error::{AppendError, DiskError, During, Full};
 use crate::format::{DATA_START, FileName, SegmentHeader};
 use crate::journal::{Active, Journal, Writer};
@@ -31,16 +31,17 @@ pub struct Appended {
 
 /// Which space an append may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Space {
+pub(crate) enum Space {
     Ordinary,
     WithReserve,
 }
 
 /// A file that a segment is made of.
-struct Material {
-    number: Option<u64>,
-    path: PathBuf,
-    file: Arc<dyn seams::DiskFile>,
+pub(crate) struct Material {
+    /// Of the spare in the pool.
+    pub(crate) number: Option<u64>,
+    pub(crate) path: PathBuf,
+    pub(crate) file: Arc<dyn DiskFile>,
 }
 
 impl Journal {
@@ -64,20 +65,15 @@ impl Journal {
         let mut writer = shared.writer.lock();
         // Before a record takes a position that a cursor on disk takes for settled.
         shared.cursors.persist_lowered()?;
-        // Taken out so that the batch can borrow it while the writer begins a segment.
-        let mut encoder = std::mem::replace(&mut writer.encoder, crate::encode::Encoder::new(Default::default()));
-        let result = {
-            let batch = encoder.encode(records);
-            self.append_batch(&mut writer, &batch, space)
-        };
-        writer.encoder = encoder;
-        result
+        let mut encoder = shared.encoder.lock();
+        let batch = encoder.encode(records);
+        self.append_batch(&mut writer, &batch, space)
     }
 
     fn append_batch(
         &self,
         writer: &mut Writer,
-        batch: &crate::encode::Encoded<'_>,
+        batch: &Encoded<'_>,
         space: Space,
     ) -> Result<Appended, AppendError> {
         let shared = &*self.0;
@@ -148,7 +144,7 @@ impl Journal {
                 Err(NoSpare::Disk(error)) => return Err(error.into()),
                 Err(NoSpare::Full(cause)) => {
                     let more = match shared.options.when_full {
-                        WhenFull::DropOldest => self.drop_oldest(writer)?,
+                        WhenFull::DropOldest => self.drop_oldest(writer),
                         WhenFull::Refuse => None,
                     };
                     let Some(more) = more else { return Err(self.full(cause)) };
@@ -173,6 +169,9 @@ impl Journal {
             writer.pool.used(number);
         }
         if let Err(error) = begun {
+            // The name may be durable or not. As it may cut off what comes after its first position, nothing
+            // is appended to an earlier segment any more.
+            writer.active = None;
             // Under whichever name it is. If it stays, it is a spare, or a segment without records.
             let _ = disk.remove(&material.path);
             let _ = disk.remove(&path);
@@ -227,7 +226,7 @@ impl Journal {
     }
 
     /// A laid-out spare, else a file that is only allocated.
-    fn material(&self, writer: &mut Writer, space: Space) -> Result<Material, NoSpare> {
+    pub(crate) fn material(&self, writer: &mut Writer, space: Space) -> Result<Material, NoSpare> {
         let shared = &*self.0;
         let kept = match space {
             Space::Ordinary => RESERVE,
@@ -261,7 +260,8 @@ impl Journal {
     /// Forgets all records at and after a position, durably: their positions are used again. Readers made
     /// before end with [`ReadError::Cut`](crate::ReadError::Cut). Nothing happens if there are none.
     ///
-    /// Begins a segment, so it costs a segment of disk; it may use the one in reserve.
+    /// Begins a segment, so it costs a segment of disk; it may use the one in reserve. After an error the
+    /// records are still there, but a crash may cut them off; cut again.
     pub fn cut_suffix(&self, position: Position) -> Result<(), AppendError> {
         let shared = &*self.0;
         let mut writer = shared.writer.lock();

@@ -142,7 +142,8 @@ impl Cursors {
             let slots: Vec<(usize, Slot)> = {
                 let table = self.table.lock();
                 let rows = table.rows.iter().enumerate();
-                let due = rows.filter(|(_, row)| row.writes_due > 0 || (file.is_missing() && row.cursor.is_some()));
+                let due =
+                    rows.filter(|(_, row)| row.writes_due > 0 || (file.is_missing() && row.cursor.is_some()));
                 due.map(|(index, row)| (index, row.next_slot())).collect()
             };
             if slots.is_empty() {
@@ -167,7 +168,12 @@ impl Cursors {
     /// The lowest watermark; `None` without cursors.
     pub(crate) fn lowest(&self) -> Option<Position> {
         let table = self.table.lock();
-        table.rows.iter().filter_map(|row| row.cursor.as_ref()).map(|(_, progress)| progress.watermark()).min()
+        table
+            .rows
+            .iter()
+            .filter_map(|row| row.cursor.as_ref())
+            .map(|(_, progress)| progress.watermark())
+            .min()
     }
 
     /// All cursors, by name.

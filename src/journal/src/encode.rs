@@ -181,7 +181,8 @@ mod tests {
     #[test]
     fn text_is_compressed_and_noise_is_stored_as_it_is() {
         let text = b"<13>Oct 11 22:14:15 host app: the same again and again\n".repeat(100);
-        let noise: Vec<u8> = (0..5000u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        let mut noise = vec![0; 5000];
+        seams::Rng::seeded(1).fill(&mut noise);
         let mut encoder = Encoder::new(Compression::Lz4);
         let parts: [&[u8]; 2] = [&text, &text];
         let batch: [Parts<'_>; 2] = [&parts, &[&noise]];

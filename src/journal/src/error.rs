@@ -74,7 +74,9 @@ pub enum AppendError {
         cause: Full,
     },
     /// The batch does not fit into one segment.
-    #[error("a batch of {bytes} bytes does not fit into a journal segment, which takes {limit}; append it in parts or configure larger segments")]
+    #[error(
+        "a batch of {bytes} bytes does not fit into a journal segment, which takes {limit}; append it in parts or configure larger segments"
+    )]
     TooLarge {
         /// Bytes that the batch takes with its record headers.
         bytes: u64,
@@ -96,7 +98,9 @@ pub enum Full {
         quota_bytes: u64,
     },
     /// [`Options::floor_bytes`](crate::Options).
-    #[error("only {free_bytes} bytes of disk would stay free, below the floor of {floor_bytes}; free disk space")]
+    #[error(
+        "only {free_bytes} bytes of disk would stay free, below the floor of {floor_bytes}; free disk space"
+    )]
     Floor {
         /// What would be left.
         free_bytes: u64,

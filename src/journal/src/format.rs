@@ -189,7 +189,10 @@ impl FileName {
     pub(crate) fn parse(name: &str) -> Option<Self> {
         if let Some(stem) = name.strip_suffix(".segment") {
             let (id, first) = stem.split_once('-')?;
-            return Some(Self::Segment { id: SegmentId(hexadecimal(id)?), first: Position(hexadecimal(first)?) });
+            return Some(Self::Segment {
+                id: SegmentId(hexadecimal(id)?),
+                first: Position(hexadecimal(first)?),
+            });
         }
         name.strip_suffix(".spare").and_then(hexadecimal).map(Self::Spare)
     }
@@ -283,7 +286,9 @@ mod tests {
         assert_eq!(name.to_string(), "000000000000002a-0000000000001f40.segment");
         assert_eq!(FileName::parse(&name.to_string()), Some(name));
         assert_eq!(FileName::parse(&FileName::Spare(7).to_string()), Some(FileName::Spare(7)));
-        for other in ["", "lock", "cursors", "2a-1f40.segment", "000000000000002A.spare", "+00000000000002a.spare"] {
+        for other in
+            ["", "lock", "cursors", "2a-1f40.segment", "000000000000002A.spare", "+00000000000002a.spare"]
+        {
             assert_eq!(FileName::parse(other), None, "{other}");
         }
     }

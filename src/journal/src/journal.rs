@@ -38,7 +38,7 @@ pub struct Environment {
     pub rng: Rng,
 }
 
-/// Locks are taken in the order `syncing`, `writer`, those of `cursors`, `state`.
+/// Locks are taken in the order `syncing`, `writer`, `encoder`, those of `cursors`, `state`.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) folder: PathBuf,
@@ -48,6 +48,7 @@ pub(crate) struct Shared {
     opened: (u64, Instant),
     pub(crate) syncing: Mutex<()>,
     pub(crate) writer: Mutex<Writer>,
+    pub(crate) encoder: Mutex<Encoder>,
     pub(crate) cursors: Cursors,
     pub(crate) state: Mutex<State>,
     _lock: DiskLock,
@@ -59,7 +60,6 @@ pub(crate) struct Writer {
     pub(crate) active: Option<Active>,
     pub(crate) pool: Pool,
     pub(crate) next_id: SegmentId,
-    pub(crate) encoder: Encoder,
 }
 
 /// The newest segment, as long as it can be written to.
@@ -105,6 +105,7 @@ impl Journal {
         let (parts, recovery) = recovery::open(&environment, folder, &options)?;
         let shared = Shared {
             folder: folder.to_path_buf(),
+            encoder: Mutex::new(Encoder::new(options.compression)),
             options,
             environment,
             opened,

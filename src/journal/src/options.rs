@@ -73,7 +73,7 @@ pub enum OptionsError {
 impl Options {
     pub(crate) fn validate(&self) -> Result<(), OptionsError> {
         let segment = self.segment_bytes;
-        if !segment.is_multiple_of(4096) || segment < 2 * DATA_START || segment > MAX_SEGMENT_BYTES {
+        if !segment.is_multiple_of(4096) || !(2 * DATA_START..=MAX_SEGMENT_BYTES).contains(&segment) {
             return Err(OptionsError::SegmentBytes(segment));
         }
         // One in use, one in reserve, one to go on with.

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use seams::{DiskLock, Entry, OpenMode};
 
 use crate::cursors::Cursors;
-use crate::encode::Encoder;
 use crate::error::{DiskError, During, OpenError};
 use crate::format::{DATA_START, FileName, LOCK_FILE};
 use crate::journal::{Active, Environment, Writer};
@@ -84,6 +83,7 @@ pub(crate) fn open(
         end_offset: tail.end_offset,
         durable: Position(0),
         failed: Vec::new(),
+        names_unsynced: true,
         cuts: 0,
         counters: Counters::default(),
     };
@@ -92,13 +92,13 @@ pub(crate) fn open(
     let (cursors, found) = Cursors::open(Arc::clone(disk), folder, state.records(), fresh)?;
     (recovery.start, recovery.end) = (state.start(), state.end);
     (recovery.cursors_damaged, recovery.cursors_lowered) = (found.damaged, found.lowered);
-    let mut pool = Pool::new(Arc::clone(disk), folder.to_path_buf(), spares_of(environment, folder, &entries, options));
+    let mut pool =
+        Pool::new(Arc::clone(disk), folder.to_path_buf(), spares_of(environment, folder, &entries, options));
     for segment in dead {
         // What can't be recycled now stays dead, and is tried again at the next opening.
         let _ = pool.recycle(&folder.join(name_of(&segment)), segment.bytes == options.segment_bytes);
     }
-    let encoder = Encoder::new(options.compression);
-    let writer = Writer { active: tail.active, pool, next_id, encoder };
+    let writer = Writer { active: tail.active, pool, next_id };
     Ok((Opened { lock, state, writer, cursors }, recovery))
 }
 
@@ -118,7 +118,7 @@ fn lock(environment: &Environment, folder: &Path) -> Result<DiskLock, OpenError>
 }
 
 /// The segments that count, oldest first, and those whose records were all cut off by a later segment.
-fn segments_of(entries: &[Entry]) -> (VecDeque<Segment>, Vec<Segment>) {
+pub(crate) fn segments_of(entries: &[Entry]) -> (VecDeque<Segment>, Vec<Segment>) {
     let mut found: Vec<Segment> = entries.iter().filter_map(segment_of).collect();
     found.sort_unstable_by_key(|segment| segment.id);
     let (mut live, mut dead) = (VecDeque::new(), Vec::new());

@@ -57,7 +57,7 @@ pub(crate) enum OnError {
 #[derive(Debug)]
 pub(crate) enum Step {
     /// A whole record, its bytes as they are stored.
-    Record { header: RecordHeader, at: u64, stored: Bytes },
+    Record { header: RecordHeader, stored: Bytes },
     /// Damage; what follows is whole again.
     Gap(Gap),
     /// Nothing more: [`Scan::pass_missing`] says what is missing up to the segment's end.
@@ -113,7 +113,7 @@ impl Scan {
                 return Ok(Step::Gap(gap));
             }
             self.pass(&header);
-            return Ok(Step::Record { header, at, stored });
+            return Ok(Step::Record { header, stored });
         }
         Ok(Step::End)
     }
@@ -141,6 +141,11 @@ impl Scan {
         Ok(())
     }
 
+    /// The header that comes next; `None` where there is none, or a damaged one.
+    pub(crate) fn peek(&mut self) -> io::Result<Option<RecordHeader>> {
+        self.header_at(self.offset)
+    }
+
     /// The position that comes next.
     pub(crate) fn expected(&self) -> Position {
         self.expected
@@ -154,11 +159,6 @@ impl Scan {
     /// Bytes that the disk did not return, under [`OnError::SetAside`].
     pub(crate) fn unreadable_bytes(&self) -> u64 {
         self.unreadable_bytes
-    }
-
-    /// The salt that the records have.
-    pub(crate) fn salt(&self) -> Option<u32> {
-        self.salt
     }
 
     /// Passes over what is missing at the segment's end, once [`step`](Self::step) has returned the end.
@@ -189,11 +189,6 @@ impl Scan {
     pub(crate) fn set_bounds(&mut self, end: Position, limit: u64) {
         self.positions.end = end;
         self.limit = limit;
-    }
-
-    /// Goes on with another copy of the same file.
-    pub(crate) fn set_file(&mut self, file: Arc<dyn DiskFile>) {
-        self.file = file;
     }
 
     /// See [`OnError`].

@@ -25,6 +25,8 @@ pub(crate) struct State {
     pub(crate) unsynced: VecDeque<Unsynced>,
     /// Segments whose sync failed: what is in them and not durable has to be written again elsewhere.
     pub(crate) failed: Vec<SegmentId>,
+    /// Whether an earlier process may have left names that a power cut takes back.
+    pub(crate) names_unsynced: bool,
     /// How often the suffix was cut.
     pub(crate) cuts: u64,
     pub(crate) counters: Counters,

@@ -4,6 +4,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use protocol::framing::{Delimiter, Framer, Framing, Limits};
+use protocol::http_body::{self, Split};
 use protocol::syslog::{self, Options};
 
 const LINE_BYTES: usize = 256;
@@ -36,6 +37,16 @@ fn main() {
     );
     parse("cisco ios", "<189>29: edge-router-17: *Nov 21 14:30:52.123 CET: %SYS-5-CONFIG_I: ");
     parse("no header", "key=value ");
+
+    let object =
+        format!(r#"{{"time":1795271452.5,"host":"edge-router-17","level":"info","text":"{:x<170}"}}"#, "");
+    let array = format!("[{}]", vec![object; 500].join(",\n"));
+    let mut spans = Vec::with_capacity(500);
+    measure("json array, 240 bytes an element", || {
+        spans.clear();
+        http_body::split(black_box(array.as_bytes()), Split::Json, &mut spans).expect("the array is json");
+        spans.len()
+    });
 }
 
 fn parse(what: &str, header: &str) {

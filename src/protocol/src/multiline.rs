@@ -7,8 +7,9 @@
 //!   Exception in …                     the next
 //! ```
 //!
-//! The last event of a file is only known to be complete when something follows; the caller calls [`Joiner::flush`] after a
-//! time without lines. Nothing is discarded: an event at its limit is handed on, and the next line begins another.
+//! The last event of a file is only known to be complete when something follows; the caller calls
+//! [`Joiner::flush`] after a time without lines. Nothing is discarded: an event at its limit is handed on,
+//! and the next line begins another.
 
 use regex::bytes::{Regex, RegexBuilder};
 
@@ -17,7 +18,8 @@ use regex::bytes::{Regex, RegexBuilder};
 pub enum Joins {
     /// To the line before it (Filebeat's `match: after`): `^\s` joins indented lines to the one they follow.
     Before,
-    /// To the line behind it (Filebeat's `match: before`): `\\$` joins lines that end with a backslash to the next.
+    /// To the line behind it (Filebeat's `match: before`): `\\$` joins lines that end with a backslash to the
+    /// next.
     Behind,
 }
 
@@ -83,7 +85,8 @@ impl Rules {
     /// Lines that match `pattern` (with `negate`: that don't) continue an event.
     ///
     /// # Errors
-    /// Where `pattern` is no regular expression (syntax of the `regex` crate, on bytes), or compiles to more than 1 MiB.
+    /// Where `pattern` is no regular expression (syntax of the `regex` crate, on bytes), or compiles to more
+    /// than 1 MiB.
     pub fn new(pattern: &str, negate: bool, joins: Joins, limits: Limits) -> Result<Self, PatternError> {
         const MOST_COMPILED_BYTES: usize = 1 << 20;
         let pattern = RegexBuilder::new(pattern)
@@ -106,7 +109,8 @@ impl Joiner {
         Self { rules, held: Vec::new(), held_lines: 0 }
     }
 
-    /// Takes the next line, without its line end, and calls `ready` for each event that it completes: two at most.
+    /// Takes the next line, without its line end, and calls `ready` for each event that it completes: two at
+    /// most.
     pub fn push(&mut self, line: &[u8], mut ready: impl FnMut(Event<'_>)) {
         let continues = self.rules.continues(line);
         if self.rules.joins == Joins::Before && !continues {

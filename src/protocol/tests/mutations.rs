@@ -1,4 +1,5 @@
-//! Published inputs, damaged at random from a fixed seed: no parser may panic, loop, or reach outside its input.
+//! Published inputs, damaged at random from a fixed seed: no parser may panic, loop, or reach outside its
+//! input.
 
 use std::path::Path;
 

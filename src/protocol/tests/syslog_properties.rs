@@ -146,6 +146,14 @@ fn what_breaks_off_keeps_what_came_before_and_names_the_place() {
 }
 
 #[test]
+fn a_number_before_a_text_is_no_version() {
+    for line in ["<13>1 monkey in the cage", "<13>12 monkeys", "<13>7 99 bottles"] {
+        let message = parse(line.as_bytes());
+        assert_eq!((message.version, message.message), (None, &line.as_bytes()[4..]));
+    }
+}
+
+#[test]
 fn bytes_that_are_no_utf_8_are_kept() {
     let message = parse(b"<13>Nov 21 14:30:52 h\xf6st app: \xff\xfe");
     assert_eq!((message.hostname, message.message), (Some(&b"h\xf6st"[..]), &b"\xff\xfe"[..]));

@@ -120,7 +120,8 @@ fn nanos(text: &str) -> i64 {
     text.parse::<jiff::Timestamp>().unwrap().as_nanosecond() as i64
 }
 
-/// Checks a timestamp's instant. `local_time` says what stands in the line, without its zone and perhaps without a year.
+/// Checks a timestamp's instant. `local_time` says what stands in the line, without its zone and perhaps
+/// without a year.
 fn check_time(message: &Message<'_>, key: &str, expected: &str) -> Result<(), String> {
     const SECOND: i64 = 1_000_000_000;
     const QUARTER: i64 = 900 * SECOND;

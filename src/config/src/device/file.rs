@@ -63,11 +63,15 @@ pub enum MultilineMatch {
 
 pub(super) fn decode(fields: &mut Fields, _: &()) -> DeviceKind {
     not_yet::accept("file device", fields);
-    let paths = fields.required("path", List(Text), "a file, a pattern such as /var/log/*.log, or a list of them");
+    let about = "a file, a pattern such as /var/log/*.log, or a list of them";
+    let paths = fields.required("path", List(Text), about);
+    let paths = rooted(fields, paths);
     if paths.is_empty() && fields.node("path").is_some() {
         fields.wrong("path", "name at least one file or pattern");
     }
-    let exclude = fields.optional("exclude", List(Text), "patterns of files to leave out").unwrap_or_default();
+    let exclude =
+        fields.optional("exclude", List(Text), "patterns of files to leave out").unwrap_or_default();
+    let exclude = rooted(fields, exclude);
     let about = "how often to look where the system can't tell of changes, in seconds";
     let poll_interval = fields.or("poll_interval", Seconds(0..=86_400), Duration::from_secs(1), 1, about);
     if poll_interval.is_zero() {
@@ -93,8 +97,15 @@ pub(super) fn decode(fields: &mut Fields, _: &()) -> DeviceKind {
     })
 }
 
+/// Patterns that start at the service root, unless they are absolute.
+fn rooted(fields: &Fields, patterns: Vec<String>) -> Vec<String> {
+    let root = fields.context.root;
+    patterns.iter().map(|pattern| root.join(pattern).to_string_lossy().into_owned()).collect()
+}
+
 fn multiline(fields: &mut Fields) -> Multiline {
-    let pattern = fields.required("pattern", Pattern, "a regular expression that tells which lines belong together");
+    let pattern =
+        fields.required("pattern", Pattern, "a regular expression that tells which lines belong together");
     let negate = fields.or("negate", Flag, false, false, "take lines that do not match");
     let sides = Choice(&[("after", MultilineMatch::After), ("before", MultilineMatch::Before)]);
     let about = "a matching line belongs to the line before it (after), or to the next one (before)";

@@ -104,7 +104,8 @@ pub(super) fn decode(fields: &mut Fields, _: &()) -> DeviceKind {
         fields.wrong("url", "write a path that starts with /, such as /events");
     }
     let json = "application/json";
-    let content_type = fields.or("content_type", Text, json.to_owned(), json, "content type that requests have");
+    let content_type =
+        fields.or("content_type", Text, json.to_owned(), json, "content type that requests have");
     let formats = Choice(&[
         ("auto", HttpFormat::Auto),
         ("event", HttpFormat::Event),
@@ -114,13 +115,20 @@ pub(super) fn decode(fields: &mut Fields, _: &()) -> DeviceKind {
     let format = fields.or("format", formats, HttpFormat::Auto, "auto", "what a body holds");
     let about = "longest body, after decompression";
     let sizes = Bytes(1..=MAX_MESSAGE_BYTES);
-    let max_body_bytes = fields.or("max_body_size", sizes, DEFAULT_MESSAGE_BYTES, DEFAULT_MESSAGE_BYTES, about);
+    let max_body_bytes =
+        fields.or("max_body_size", sizes, DEFAULT_MESSAGE_BYTES, DEFAULT_MESSAGE_BYTES, about);
     let response = fields.section("response", "the answer to an accepted request", |response| {
         let success = r#"{"message":"success"}"#;
         HttpResponse {
             code: response.or("code", Whole(200..=299), 200, 200, "status"),
             body: response.or("body", AnyText, success.to_owned(), success, "body"),
-            content_type: response.or("content_type", Text, json.to_owned(), json, "content type of the body"),
+            content_type: response.or(
+                "content_type",
+                Text,
+                json.to_owned(),
+                json,
+                "content type of the body",
+            ),
         }
     });
     let authentication = authentication(fields);
@@ -164,11 +172,12 @@ fn authentication(fields: &mut Fields) -> DeviceAuthentication {
             ("header", Scheme::Header),
             ("hmac", Scheme::Hmac),
         ]);
-        let scheme = fields.or("type", schemes, Scheme::None, "none", "how a request proves where it comes from");
+        let scheme =
+            fields.or("type", schemes, Scheme::None, "none", "how a request proves where it comes from");
         let given = Credentials::decode(fields).or(beside);
         match scheme {
             Scheme::None => {
-                if given.any() && !fields.is_drawing() {
+                if given.any() {
                     fields.missing("type", "basic, header or hmac, since there are credentials");
                 }
                 DeviceAuthentication::None
@@ -210,7 +219,10 @@ impl Credentials {
         let username = fields.optional("username", Text, "user, for basic");
         let password = fields.optional("password", SecretText, "password, for basic");
         let header = fields.section("header", "for header", |header| {
-            (header.optional("key", Text, "name of the header"), header.optional("value", SecretText, "its value"))
+            (
+                header.optional("key", Text, "name of the header"),
+                header.optional("value", SecretText, "its value"),
+            )
         });
         let hmac = fields.section("hmac", "for hmac", |hmac| {
             let algorithms = Choice(&[

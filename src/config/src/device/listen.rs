@@ -186,9 +186,7 @@ impl AllowedIps {
         let address = address.to_canonical();
         match *self {
             Self::Single(single) => single == address,
-            Self::Range(low, high) => {
-                low.is_ipv4() == address.is_ipv4() && low <= address && address <= high
-            }
+            Self::Range(low, high) => low.is_ipv4() == address.is_ipv4() && low <= address && address <= high,
             Self::Network { address: network, prefix } => match (network, address) {
                 (IpAddr::V4(network), IpAddr::V4(address)) => {
                     let mask = u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0);
@@ -280,7 +278,16 @@ mod tests {
 
     #[test]
     fn other_entries_are_refused() {
-        for entry in ["", "x", "10.0.0.0/33", "10.0.0.9-10.0.0.1", "10.0.0.1-::1", "10.0.0.0/", "::/129", "10.0.0.0/-1"] {
+        for entry in [
+            "",
+            "x",
+            "10.0.0.0/33",
+            "10.0.0.9-10.0.0.1",
+            "10.0.0.1-::1",
+            "10.0.0.0/",
+            "::/129",
+            "10.0.0.0/-1",
+        ] {
             assert_eq!(AllowedIps::parse(entry), None, "{entry:?}");
         }
     }

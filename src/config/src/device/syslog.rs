@@ -89,7 +89,14 @@ pub(super) fn decode(fields: &mut Fields, _: &()) -> DeviceKind {
             SyslogTransport::Udp
         }
     };
-    DeviceKind::Syslog(SyslogDevice { listen, transport, max_message_bytes, buffer_bytes, timezone, forwarding })
+    DeviceKind::Syslog(SyslogDevice {
+        listen,
+        transport,
+        max_message_bytes,
+        buffer_bytes,
+        timezone,
+        forwarding,
+    })
 }
 
 fn forward(fields: &mut Fields) -> Forward {

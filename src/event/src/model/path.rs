@@ -51,6 +51,13 @@ impl Path {
         Self { segments: segments.into(), text: names.join(".").into() }
     }
 
+    /// This path and one name more.
+    pub fn child(&self, keys: &Keys, name: &str) -> Self {
+        let mut segments = self.segments.to_vec();
+        segments.push(segment(keys.compiled(name), name));
+        Self { segments: segments.into(), text: format!("{}.{name}", self.text).into() }
+    }
+
     /// Its steps.
     pub fn segments(&self) -> &[Segment] {
         &self.segments

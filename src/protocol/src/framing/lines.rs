@@ -51,6 +51,15 @@ impl Lines {
         Self { delimiter, state: State { limit, searched: 0, discarding: false } }
     }
 
+    /// The delimiter, once it is known.
+    pub(super) fn delimiter(&self) -> Option<&[u8]> {
+        match &self.delimiter {
+            Search::Byte(byte) => Some(std::slice::from_ref(byte)),
+            Search::Bytes(finder) => Some(finder.needle()),
+            Search::FirstTrailer => None,
+        }
+    }
+
     pub(super) fn scan(
         &mut self,
         bytes: &[u8],
@@ -150,7 +159,8 @@ impl State {
 
         let rest = bytes.len() - start;
         if rest >= self.limit + delimiter_len {
-            // No delimiter begins at or before the limit, or it would have been found: this message is too long.
+            // No delimiter begins at or before the limit, or it would have been found: this message is too
+            // long.
             counters.truncated += 1;
             out.push(span(start, self.limit, Ending::Truncated));
             self.discarding = true;
@@ -162,7 +172,8 @@ impl State {
         Scan { consumed: start, contiguous, more: false }
     }
 
-    /// Gives up bytes of a message that was cut, in which there is no delimiter, but for what may be the beginning of one.
+    /// Gives up bytes of a message that was cut, in which there is no delimiter, but for what may be the
+    /// beginning of one.
     fn discard(&mut self, bytes: &[u8], delimiter_len: usize, counters: &mut Counters) -> Scan {
         let consumed = bytes.len().saturating_sub(delimiter_len - 1);
         counters.discarded_bytes += consumed as u64;

@@ -33,9 +33,9 @@ pub enum Framing {
     /// Each message is preceded by its length in bytes and a space (RFC 6587 §3.4.1). A wrong length ends the
     /// stream with a [`FramingError`], because every byte after it is in doubt.
     Octet,
-    /// Decided by the first bytes of the stream: `LEN SP <PRI>`, complete, means octet counting; anything else
-    /// means lines, whose trailer is line feed or NUL, whichever comes first in the stream. A
-    /// wrong octet count is survived: see [`Counters::resynchronised`].
+    /// Decided by the first bytes of the stream: `LEN SP <PRI>`, complete, means octet counting; anything
+    /// else means lines, whose trailer is line feed or NUL, whichever comes first in the stream. A wrong
+    /// octet count is survived: see [`Counters::resynchronised`].
     Detect,
 }
 
@@ -63,9 +63,9 @@ impl Delimiter {
 /// What a framer puts up with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The longest message in bytes, without delimiter or octet count: 1 to [`Limits::MOST_BYTES`] (other values
-    /// count as the nearest of these). A longer message is cut here, marked [`Ending::Truncated`], and its rest
-    /// discarded.
+    /// The longest message in bytes, without delimiter or octet count: 1 to [`Limits::MOST_BYTES`] (other
+    /// values count as the nearest of these). A longer message is cut here, marked [`Ending::Truncated`], and
+    /// its rest discarded.
     pub max_message_bytes: u32,
 }
 
@@ -106,15 +106,16 @@ pub enum Ending {
 /// What a call of [`Framer::scan`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scan {
-    /// So many bytes are done with; the rest is to be handed in again, with more behind it. Once [`Scan::more`] is false, the rest
-    /// is less than [`Limits::max_message_bytes`], a delimiter and 32 bytes together.
+    /// So many bytes are done with; the rest is to be handed in again, with more behind it. Once
+    /// [`Scan::more`] is false, the rest is less than [`Limits::max_message_bytes`], a delimiter and 32 bytes
+    /// together.
     pub consumed: usize,
-    /// The spans found by this call lie one after the other, each with exactly one delimiter behind it, so that
-    /// `bytes[first.offset..consumed]` is what a sender with the same delimiter would write. Always false for
-    /// octet counting.
+    /// The spans found by this call lie one after the other, each with exactly one delimiter behind it, so
+    /// that `bytes[first.offset..consumed]` is what a sender with the same delimiter ([`Framer::delimiter`])
+    /// would write. Always false for octet counting.
     pub contiguous: bool,
-    /// The call stopped early: there may be more records in the rest (or a [`FramingError`]). Call again before
-    /// reading more.
+    /// The call stopped early: there may be more records in the rest (or a [`FramingError`]). Call again
+    /// before reading more.
     pub more: bool,
 }
 
@@ -236,8 +237,8 @@ impl Framer {
         Self { mode, counters: Counters::default(), position: 0 }
     }
 
-    /// Finds the records of `bytes` (everything not consumed yet) and adds at most `at_most` (at least 1) of them to
-    /// `out`, in order.
+    /// Finds the records of `bytes` (everything not consumed yet) and adds at most `at_most` (at least 1) of
+    /// them to `out`, in order.
     ///
     /// # Errors
     /// Where the stream can't be read on. Records before the fault are returned by an `Ok` first, with
@@ -257,12 +258,13 @@ impl Framer {
         Ok(scan)
     }
 
-    /// The stream has ended: adds the records of `bytes` (everything not consumed yet, less than 4 GiB) to `out`, the
-    /// last one also without its delimiter ([`Ending::Unterminated`]). Where the number of records matters, call
-    /// [`Framer::scan`] until [`Scan::more`] is false first; then one is left at most.
+    /// The stream has ended: adds the records of `bytes` (everything not consumed yet, less than 4 GiB) to
+    /// `out`, the last one also without its delimiter ([`Ending::Unterminated`]). Where the number of records
+    /// matters, call [`Framer::scan`] until [`Scan::more`] is false first; then one is left at most.
     ///
     /// # Errors
-    /// As [`Framer::scan`]; and where the stream ends within an octet count. Records found before are in `out`.
+    /// As [`Framer::scan`]; and where the stream ends within an octet count. Records found before are in
+    /// `out`.
     pub fn finish(&mut self, bytes: &[u8], out: &mut Vec<Span>) -> Result<(), FramingError> {
         debug_assert!(u32::try_from(bytes.len()).is_ok());
         let mut at = 0;
@@ -285,6 +287,15 @@ impl Framer {
         move_by(&mut out[before..], at);
         self.position += rest.len() as u64;
         Ok(())
+    }
+
+    /// The delimiter of this stream: the configured one, or the trailer that was detected. `None` for octet
+    /// counts, and while nothing is detected. What [`Scan::contiguous`] says is about this delimiter.
+    pub fn delimiter(&self) -> Option<&[u8]> {
+        match &self.mode {
+            Mode::Lines(lines) => lines.delimiter(),
+            Mode::Octets(_) | Mode::Undecided { .. } => None,
+        }
     }
 
     /// What happened so far.

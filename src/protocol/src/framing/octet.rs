@@ -28,8 +28,8 @@ enum State {
     Count,
     /// In the rest of a message that was cut: so many bytes are left.
     Discarding { bytes: usize },
-    /// In a piece without an octet count. Its end is not before `searched`; `cut` where the piece is longer than the
-    /// limit, and handed on up to there.
+    /// In a piece without an octet count. Its end is not before `searched`; `cut` where the piece is longer
+    /// than the limit, and handed on up to there.
     Astray { searched: usize, cut: bool },
 }
 
@@ -238,7 +238,8 @@ impl Octets {
     }
 }
 
-/// Looks for the end of a piece that begins at 0 and does not end before `searched`: a trailer, or the beginning of `LEN SP <PRI>`.
+/// Looks for the end of a piece that begins at 0 and does not end before `searched`: a trailer, or the
+/// beginning of `LEN SP <PRI>`.
 fn piece_end(bytes: &[u8], searched: usize) -> PieceEnd {
     for found in memchr3_iter(b'\n', 0, b'<', &bytes[searched..]) {
         let found = found + searched;

@@ -15,7 +15,8 @@ fn limit(max_message_bytes: u32) -> Limits {
     Limits { max_message_bytes }
 }
 
-/// Runs a stream through a framer in pieces of the given sizes (the last size repeats), as a connection would.
+/// Runs a stream through a framer in pieces of the given sizes (the last size repeats), as a connection
+/// would.
 fn run(
     framing: &Framing,
     limits: Limits,
@@ -187,6 +188,17 @@ fn detection_takes_the_first_trailer_of_the_stream_as_the_stream_s_own() {
     assert_eq!(texts(&records), ["<1>a", "b\0", "<1>c"]);
     let (records, ..) = whole(&Framing::Detect, limit(100), "<1>a\0<1>c\nd\0");
     assert_eq!(texts(&records), ["<1>a", "<1>c\nd"]);
+}
+
+#[test]
+fn the_delimiter_of_a_detected_stream_is_told_once_it_is_known() {
+    let mut spans = Vec::new();
+    let mut framer = Framer::new(Framing::Detect, limit(100));
+    assert_eq!(framer.delimiter(), None);
+    framer.scan(b"<1>a", 9, &mut spans).unwrap();
+    assert_eq!(framer.delimiter(), None);
+    let scan = framer.scan(b"<1>a\0<1>b\0", 9, &mut spans).unwrap();
+    assert_eq!((framer.delimiter(), scan.contiguous), (Some(&b"\0"[..]), true));
 }
 
 #[test]

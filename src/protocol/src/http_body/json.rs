@@ -1,7 +1,7 @@
 //! A scanner that finds the ends of JSON values (RFC 8259) and checks their structure, without building them.
 //!
-//! Checked: brackets, commas, colons, keys, escapes, literals and numbers. Not checked: that strings are UTF-8 without control
-//! characters, which whoever reads them does.
+//! Checked: brackets, commas, colons, keys, escapes, literals and numbers. Not checked: that strings are
+//! UTF-8 without control characters, which whoever reads them does.
 
 use std::fmt;
 
@@ -51,7 +51,8 @@ struct Nesting {
     depth: u32,
 }
 
-/// Calls `found(begin, end)` for each value of a text: the elements of arrays at the top, else the values themselves.
+/// Calls `found(begin, end)` for each value of a text: the elements of arrays at the top, else the values
+/// themselves.
 pub(super) fn values(text: &[u8], mut found: impl FnMut(usize, usize)) -> Result<(), Faulty> {
     const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
     let mut at = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
@@ -153,8 +154,11 @@ fn scalar_end(text: &[u8], at: usize, first: u8) -> Result<usize, Faulty> {
         _ => return Err((at, JsonFault::ValueExpected)),
     };
     let end = at + word.len();
-    let stands_alone = !text.get(end).is_some_and(u8::is_ascii_alphanumeric);
-    if text[at..].starts_with(word) && stands_alone { Ok(end) } else { Err((at, JsonFault::BadWord)) }
+    if text[at..].starts_with(word) && stands_alone(text, end) {
+        Ok(end)
+    } else {
+        Err((at, JsonFault::BadWord))
+    }
 }
 
 fn string_end(text: &[u8], begin: usize) -> Result<usize, Faulty> {
@@ -189,8 +193,15 @@ fn number_end(text: &[u8], begin: usize) -> Option<usize> {
     if matches!(text.get(at), Some(b'e' | b'E')) {
         at = some_digits(at + 1 + usize::from(matches!(text.get(at + 1), Some(b'+' | b'-'))))?;
     }
-    let stands_alone = !text.get(at).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'.');
-    stands_alone.then_some(at)
+    stands_alone(text, at).then_some(at)
+}
+
+/// Whether a number or word may end at `at`.
+fn stands_alone(text: &[u8], at: usize) -> bool {
+    matches!(
+        text.get(at),
+        None | Some(b' ' | b'\t' | b'\n' | b'\r' | b',' | b':' | b'"' | b'[' | b']' | b'{' | b'}')
+    )
 }
 
 /// The first byte from `at` on that is no blank, and where it is.

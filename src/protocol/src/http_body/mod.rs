@@ -1,4 +1,5 @@
-//! The body of a POST as events: where each begins and ends. Bytes are found, never changed, and no value is built.
+//! The body of a POST as events: where each begins and ends. Bytes are found, never changed, and no value is
+//! built.
 //!
 //! | [`Split`] | events |
 //! |---|---|
@@ -48,8 +49,9 @@ pub enum BodyError {
     },
 }
 
-/// How a body is split where the configuration leaves it open: JSON by content type (`application/json`, `…+json`, NDJSON); lines for `text/…`;
-/// else by the first byte that is no blank: JSON where it is `[` or `{`, one event where not.
+/// How a body is split where the configuration leaves it open: JSON by content type (`application/json`,
+/// `…+json`, NDJSON); lines for `text/…`; else by the first byte that is no blank: JSON where it is `[` or
+/// `{`, one event where not.
 pub fn detect(content_type: Option<&str>, body: &[u8]) -> Split {
     let kind = content_type.unwrap_or("").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
     let json = matches!(

@@ -1,6 +1,7 @@
 //! Behaviour of the splitter; `serde_json` is the judge of what is JSON.
 
 use proptest::prelude::*;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::*;
@@ -112,8 +113,7 @@ proptest! {
     #[test]
     fn what_is_accepted_is_json_and_what_is_json_is_accepted(body in r#"[\[\]{}:,"\\a1e.\-n 0tu+]{0,24}"#) {
         let ours = events(&body, Split::Json).is_ok();
-        let theirs = serde_json::Deserializer::from_str(&body).into_iter::<Value>().all(|value| value.is_ok());
-        // serde_json wants no blank between `1` and `[`; neither do we.
+        let theirs = serde_json::Deserializer::from_str(&body).into_iter::<IgnoredAny>().all(|value| value.is_ok());
         prop_assert_eq!(ours, theirs, "{}", body);
     }
 

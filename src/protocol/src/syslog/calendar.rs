@@ -1,4 +1,5 @@
-//! The Gregorian calendar in whole days. Eras have 400 years; within one, years count from March, so that the leap day is the last.
+//! The Gregorian calendar in whole days. Eras have 400 years; within one, years count from March, so that the
+//! leap day is the last.
 
 const DAYS_AN_ERA: i64 = 146_097;
 /// From 1 March 0000 to 1 January 1970.

@@ -1,11 +1,11 @@
 //! Syslog messages: one tolerant pass over a line's bytes, without copying or allocating.
 //!
-//! Reading order: [`Message`] (what comes out), then `rfc5424` and `rfc3164` (how the two headers are read), `stamp` and
-//! `zone` (timestamps), [`StructuredData`]; [`format`] writes.
+//! Reading order: [`Message`] (what comes out), then `rfc5424` and `rfc3164` (how the two headers are read),
+//! `stamp` and `zone` (timestamps), [`StructuredData`]; [`mod@format`] writes.
 //!
-//! Nothing is lost: what is not understood stays in [`Message::message`], and the first thing that differs from the
-//! standard is named in [`Message::fault`]. Instants are computed on demand ([`Timestamp::unix_nanos`]), structured data
-//! is iterated on demand.
+//! Nothing is lost: what is not understood stays in [`Message::message`], and the first thing that differs
+//! from the standard is named in [`Message::fault`]. Instants are computed on demand
+//! ([`Timestamp::unix_nanos`]), structured data is iterated on demand.
 //!
 //! Cost: a few hundred bytes of header at most are looked at byte by byte; the message itself is not touched.
 
@@ -25,8 +25,8 @@ pub use timestamp::{Options, Timestamp};
 
 use std::fmt;
 
-/// A parsed line. Fields that the line does not have, or has as nil (`-`), are `None`. All are bytes of the line, which need not
-/// be UTF-8.
+/// A parsed line. Fields that the line does not have, or has as nil (`-`), are `None`. All are bytes of the
+/// line, which need not be UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message<'a> {
     /// Which header was recognised.
@@ -49,8 +49,8 @@ pub struct Message<'a> {
     pub sequence: Option<&'a [u8]>,
     /// Structured data; empty where there is none.
     pub structured_data: StructuredData<'a>,
-    /// The text: without the header, a byte order mark before it and line ends after it. The whole line (but for its line end) where no header
-    /// was recognised.
+    /// The text: without the header, a byte order mark before it and line ends after it. The whole line (but
+    /// for its line end) where no header was recognised.
     pub message: &'a [u8],
     /// The first thing in the line that is not as the standard says.
     pub fault: Option<Fault>,
@@ -59,7 +59,8 @@ pub struct Message<'a> {
 /// The header of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Header {
-    /// `<PRI>VERSION TIMESTAMP HOSTNAME APP-NAME PROCID MSGID STRUCTURED-DATA`, as far as [`Message::fault`] lets it.
+    /// `<PRI>VERSION TIMESTAMP HOSTNAME APP-NAME PROCID MSGID STRUCTURED-DATA`, as far as [`Message::fault`]
+    /// lets it.
     Rfc5424,
     /// `<PRI>TIMESTAMP HOSTNAME TAG:`, any of which may be missing, in one of its many dialects.
     Rfc3164,
@@ -98,7 +99,8 @@ pub enum FaultKind {
 /// The mark that some senders put before UTF-8 (RFC 5424 §6.4).
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Parses one line: a datagram, or a record of a stream. Never fails; see [`Message::parsed`] and [`Message::fault`].
+/// Parses one line: a datagram, or a record of a stream. Never fails; see [`Message::parsed`] and
+/// [`Message::fault`].
 ///
 /// ```
 /// let message = protocol::syslog::parse(b"<34>Oct 11 22:14:15 mymachine su[42]: 'su root' failed");
@@ -139,7 +141,8 @@ pub fn parse(line: &[u8]) -> Message<'_> {
 // === impl Message ===
 
 impl<'a> Message<'a> {
-    /// Whether a header was recognised; where not, [`Message::message`] is the whole line and [`Message::fault`] says why.
+    /// Whether a header was recognised; where not, [`Message::message`] is the whole line and
+    /// [`Message::fault`] says why.
     pub fn parsed(&self) -> bool {
         self.header != Header::None
     }

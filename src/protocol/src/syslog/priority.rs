@@ -46,7 +46,8 @@ impl Priority {
 // === impl Facility ===
 
 impl Facility {
-    /// The product's names. "System" and "Local 7" are documented; the rest are the shortest form of RFC 5424's table 1.
+    /// The product's names. "System" and "Local 7" are documented; the rest are the shortest form of RFC
+    /// 5424's table 1.
     const NAMES: [&'static str; 24] = [
         "Kernel",
         "User",

@@ -25,11 +25,11 @@ pub(super) fn parse<'a>(line: &'a [u8], at: usize, message: &mut Message<'a>) {
     if let Some(end) = timestamp(line, begin, message) {
         return host_and_tag(line, end, message);
     }
-    if let Some((version, end)) = versioned(line, begin) {
+    if let Some((version, end)) = versioned(line, begin)
+        && let Some(end) = timestamp(line, end, message)
+    {
         message.version = Some(version);
-        if let Some(end) = timestamp(line, end, message) {
-            return host_and_tag(line, end, message);
-        }
+        return host_and_tag(line, end, message);
     }
     message.deviates(FaultKind::Timestamp, begin);
     tag_and_text(line, begin, message);
@@ -43,7 +43,8 @@ pub(super) fn parse_without_priority<'a>(line: &'a [u8], at: usize, message: &mu
     }
 }
 
-/// Reads the timestamp at `at`, also behind Cisco's sequence numbers and host, and says where the line goes on.
+/// Reads the timestamp at `at`, also behind Cisco's sequence numbers and host, and says where the line goes
+/// on.
 fn timestamp<'a>(line: &'a [u8], at: usize, message: &mut Message<'a>) -> Option<usize> {
     /// Sequence, host, sequence.
     const MOST_PREFIXES: usize = 3;
@@ -57,9 +58,12 @@ fn timestamp<'a>(line: &'a [u8], at: usize, message: &mut Message<'a>) -> Option
     for _ in 0..=MOST_PREFIXES {
         // A mark: the clock was never set (`*`) or has lost its source (`.`).
         let marked = at + usize::from(matches!(line.get(at), Some(b'*' | b'.')));
-        if let Some(found) =
-            stamp::recognise(&line[marked..], ZoneNames::Any).or_else(|| uptime(&line[marked..]))
-        {
+        let found = stamp::recognise(&line[marked..], ZoneNames::Any).or_else(|| uptime(&line[marked..]));
+        if let Some(found) = found {
+            // Cisco writes a colon behind it. `app: 2026-11-21 14:30:52 text` is a program's own time.
+            if hostname.is_some() && line.get(marked + found.len) != Some(&b':') {
+                return None;
+            }
             message.set_timestamp(line, marked, &found);
             (message.hostname, message.sequence) = (hostname, sequence);
             return Some(marked + found.len);
@@ -119,8 +123,7 @@ fn host_and_tag<'a>(line: &'a [u8], at: usize, message: &mut Message<'a>) {
     }
     if let Some(tag) = tag(line, begin) {
         let next = skip_blanks(line, tag.end);
-        let is_emblem_host =
-            tag.procid.is_none() && line.get(next) == Some(&b'%') && message.hostname.is_none();
+        let is_emblem_host = tag.procid.is_none() && line.get(next) == Some(&b'%');
         if is_emblem_host && !tag.app.iter().all(u8::is_ascii_digit) {
             message.hostname = Some(tag.app);
             message.message = &line[next..];
@@ -130,7 +133,7 @@ fn host_and_tag<'a>(line: &'a [u8], at: usize, message: &mut Message<'a>) {
     }
     let host = word(line, begin);
     let next = skip_blanks(line, begin + host.len());
-    if !is_host(host) || next == line.len() || message.hostname.is_some() {
+    if !is_host(host) || next == line.len() {
         message.message = rest;
         return;
     }
@@ -176,7 +179,7 @@ fn tag(line: &[u8], at: usize) -> Option<Tag<'_>> {
                 return Some(Tag { app: &rest[..len], procid: None, end: at + len + 1 });
             }
             b'[' => break,
-            byte if in_a_tag(*byte) => len += 1,
+            byte if USES[usize::from(*byte)] & IN_TAG != 0 => len += 1,
             _ => return None,
         }
     }
@@ -198,23 +201,34 @@ fn begins_a_tag(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'/' | b'.' | b'(' | 0x80..)
 }
 
-/// What a program's name is made of. Not what key=value pairs, JSON, CSV, CEF and LEEF have in their first word.
-fn in_a_tag(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'-' | b'_' | b'.' | b'/' | b'\\' | b'@' | b'#' | b'$' | b'+' | b'~' | b'*' | b'%' | b':'
-        )
-        || matches!(byte, b'(' | b')' | 0x80..)
-}
-
 /// Whether a word may be a host's name or address.
 fn is_host(word: &[u8]) -> bool {
     let begins = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'_' | 0x80..);
-    let goes_on =
-        |byte: u8| begins(byte) || matches!(byte, b'.' | b'-' | b'/' | b'@' | b'%' | b'*' | b'+' | b'~');
-    word.first().is_some_and(|first| begins(*first)) && word.iter().all(|byte| goes_on(*byte))
+    word.first().is_some_and(|first| begins(*first))
+        && word.iter().all(|byte| USES[usize::from(*byte)] & IN_HOST != 0)
 }
+
+/// What a program's name is made of. Not what key=value pairs, JSON, CSV, CEF and LEEF have in their first
+/// word.
+const IN_TAG: u8 = 1;
+/// What a host's name or address is made of, also with a zone (`fe80::1%eth0`) or a stack member (`sw/1`).
+const IN_HOST: u8 = 2;
+
+/// For each byte, where it may stand.
+const USES: [u8; 256] = {
+    let mut uses = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        uses[byte] = match byte as u8 {
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | 0x80.. => IN_TAG | IN_HOST,
+            b'-' | b'_' | b'.' | b'/' | b'@' | b'+' | b'~' | b'*' | b'%' | b':' => IN_TAG | IN_HOST,
+            b'\\' | b'#' | b'$' | b'(' | b')' => IN_TAG,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    uses
+};
 
 /// The bytes from `at` up to a blank.
 fn word(line: &[u8], at: usize) -> &[u8] {

@@ -7,8 +7,8 @@ use super::{BYTE_ORDER_MARK, FaultKind, Header, Message, StructuredData, Timesta
 /// The longest fields of the standard, in bytes (§6): HOSTNAME, APP-NAME, PROCID, MSGID.
 const LONGEST: [usize; 4] = [255, 48, 128, 32];
 
-/// The version at `at` and where the line goes on, where the line is one of this standard: one to three digits, a blank, and then
-/// nil, a timestamp, or what looks like a date. A number alone may be anything.
+/// The version at `at` and where the line goes on, where the line is one of this standard: one to three
+/// digits, a blank, and then nil, a timestamp, or what looks like a date. A number alone may be anything.
 pub(super) fn version(line: &[u8], at: usize) -> Option<(u16, usize)> {
     let text = &line[at..];
     let len = text.iter().take(3).take_while(|byte| byte.is_ascii_digit()).count();
@@ -106,8 +106,8 @@ fn timestamp<'a>(line: &'a [u8], at: usize, message: &mut Message<'a>) -> Option
     }
 }
 
-/// The header is not complete: what is plausible of it is kept, the rest is the message. Meraki and CyberArk, say, go from the host
-/// or the program directly to a text.
+/// The header is not complete: what is plausible of it is kept, the rest is the message. Meraki and CyberArk,
+/// say, go from the host or the program directly to a text.
 fn broken<'a>(line: &'a [u8], fields_begin: usize, fault: usize, message: &mut Message<'a>) {
     message.deviates(FaultKind::Header, fault);
     let mut at = fields_begin;

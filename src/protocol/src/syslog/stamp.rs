@@ -1,4 +1,5 @@
-//! Timestamps as devices write them: recognised in one pass over their bytes, resolved to an instant elsewhere.
+//! Timestamps as devices write them: recognised in one pass over their bytes, resolved to an instant
+//! elsewhere.
 //!
 //! | form | example |
 //! |---|---|
@@ -162,7 +163,8 @@ fn time(bytes: &[u8], at: usize) -> Option<Time> {
     Some(Time { hour, minute, second, nanos, end, standard: standard && second < 60 })
 }
 
-/// A fraction of a second, in nanoseconds; digits beyond them are passed over. Then where it ends, and whether it is standard.
+/// A fraction of a second, in nanoseconds; digits beyond them are passed over. Then where it ends, and
+/// whether it is standard.
 fn fraction(bytes: &[u8], at: usize) -> (u32, usize, bool) {
     let none = (0, at, true);
     let Some(separator @ (b'.' | b',')) = bytes.get(at) else { return none };
@@ -212,7 +214,8 @@ fn is_weekday(bytes: &[u8]) -> bool {
     })
 }
 
-/// The day behind one or two blanks, padded with a blank, a zero, or not; and where the text goes on after it.
+/// The day behind one or two blanks, padded with a blank, a zero, or not; and where the text goes on after
+/// it.
 fn day(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
     let text = bytes.get(at..)?.first_chunk::<4>()?;
     match text {

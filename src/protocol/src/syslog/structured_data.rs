@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use memchr::{memchr, memchr3};
+use memchr::{memchr, memchr2};
 
 use super::FaultKind;
 
@@ -94,8 +94,8 @@ impl<'a> Element<'a> {
 }
 
 impl<'a> Parameter<'a> {
-    /// The value: `\"`, `\\` and `\]` stand for their second character, another backslash for itself. Allocates only
-    /// where there is something to un-escape.
+    /// The value: `\"`, `\\` and `\]` stand for their second character, another backslash for itself.
+    /// Allocates only where there is something to un-escape.
     pub fn value(&self) -> Cow<'a, [u8]> {
         let Some(first) = memchr(b'\\', self.escaped) else { return Cow::Borrowed(self.escaped) };
         let mut value = Vec::with_capacity(self.escaped.len());
@@ -154,7 +154,8 @@ pub(super) fn check(bytes: &[u8]) -> Option<Checked> {
     Some(Checked { len: at, deviation })
 }
 
-/// The parameter that follows at `at` behind blanks, and where the text goes on; blanks around `=` are passed over.
+/// The parameter that follows at `at` behind blanks, and where the text goes on; blanks around `=` are passed
+/// over.
 fn parameter(bytes: &[u8], at: usize) -> Option<(Parameter<'_>, usize)> {
     let begin = at + blanks(&bytes[at..]);
     if begin == at {
@@ -181,7 +182,7 @@ fn parameter(bytes: &[u8], at: usize) -> Option<(Parameter<'_>, usize)> {
 fn value_len(value: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
-        at += memchr::memchr2(b'"', b'\\', &value[at..])?;
+        at += memchr2(b'"', b'\\', &value[at..])?;
         if value[at] == b'"' {
             return Some(at);
         }
@@ -193,10 +194,11 @@ fn value_len(value: &[u8]) -> Option<usize> {
     }
 }
 
-/// Whether a value has a bracket that isn't escaped, or a backslash before something that needs none (§6.3.3).
+/// Whether a value has a bracket that isn't escaped, or a backslash before something that needs none
+/// (§6.3.3).
 fn bad_escape(escaped: &[u8]) -> bool {
     let mut rest = escaped;
-    while let Some(at) = memchr3(b'\\', b']', b'"', rest) {
+    while let Some(at) = memchr2(b'\\', b']', rest) {
         match &rest[at..] {
             [b'\\', b'"' | b'\\' | b']', after @ ..] => rest = after,
             _ => return true,

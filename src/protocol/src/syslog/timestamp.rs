@@ -30,8 +30,8 @@ pub struct Timestamp<'a> {
 // === impl Options ===
 
 impl Options {
-    /// `timezone`: of devices that write none. `now_unix_nanos`: the time of reception, from which a missing year
-    /// is taken, in nanoseconds since 1970.
+    /// `timezone`: of devices that write none. `now_unix_nanos`: the time of reception, from which a missing
+    /// year is taken, in nanoseconds since 1970.
     pub fn new(timezone: TimeZone, now_unix_nanos: i64) -> Self {
         let fixed_offset = timezone.to_fixed_offset().ok().map(|offset| offset.seconds());
         Self { timezone, fixed_offset, now_unix_nanos, year_now: year_of(now_unix_nanos) }
@@ -52,12 +52,13 @@ impl<'a> Timestamp<'a> {
         self.text
     }
 
-    /// The instant, in nanoseconds since 1970; `None` where the text is no date (a device's uptime, or nonsense).
+    /// The instant, in nanoseconds since 1970; `None` where the text is no date (a device's uptime, or
+    /// nonsense).
     ///
-    /// A text without a zone is in that of the options; a local time that a change of clocks skips or repeats is read
-    /// as RFC 5545 does (the earlier offset). A text without a year is in the latest year in which it is not
-    /// more than a day after the time of reception: in January a message of December is last year's, and a clock that is a few hours fast does not make
-    /// messages a year old.
+    /// A text without a zone is in that of the options; a local time that a change of clocks skips or repeats
+    /// is read as RFC 5545 says, with the offset before the change. A text without a year is in the latest year
+    /// in which it is not more than a day after the time of reception: in January a message of December is
+    /// last year's, and a clock that is a few hours fast does not make messages a year old.
     pub fn unix_nanos(&self, options: &Options) -> Option<i64> {
         let civil = match self.reading {
             Reading::Civil(civil) => civil,

@@ -12,8 +12,8 @@ pub(super) struct Zone {
     pub(super) standard: bool,
 }
 
-/// Names and their offsets in minutes. Where several zones share one, the most frequent is meant: CST, EST and their like
-/// are North America's, BST is British, IST Indian.
+/// Names and their offsets in minutes. Where several zones share one, the most frequent is meant: CST, EST
+/// and their like are North America's, BST is British, IST Indian.
 const NAMES: [(&[u8], i32); 40] = [
     (b"UTC", 0),
     (b"GMT", 0),
@@ -57,7 +57,8 @@ const NAMES: [(&[u8], i32); 40] = [
     (b"PST", -480),
 ];
 
-/// An offset that follows directly, as in `Z`, `+01:00`, `+0100`, `-07`, `Z+00:00`, or behind one blank, as in ` +0100`.
+/// An offset that follows directly, as in `Z`, `+01:00`, `+0100`, `-07`, `Z+00:00`, or behind one blank, as
+/// in ` +0100`.
 pub(super) fn offset(bytes: &[u8], at: usize) -> Zone {
     match bytes.get(at) {
         Some(b'Z' | b'z') => match numeric(bytes, at + 1) {
@@ -70,7 +71,8 @@ pub(super) fn offset(bytes: &[u8], at: usize) -> Zone {
     }
 }
 
-/// A zone behind one blank: ` UTC`, ` +0100`, ` -07:00`. A name has to be followed by a blank, a colon or the end.
+/// A zone behind one blank: ` UTC`, ` +0100`, ` -07:00`. A name has to be followed by a blank, a colon or the
+/// end.
 pub(super) fn after_blank(bytes: &[u8], at: usize, names: ZoneNames) -> Zone {
     if bytes.get(at) != Some(&b' ') {
         return none(at);

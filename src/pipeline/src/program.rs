@@ -1,0 +1,4 @@
+//! placeholder
+/// A step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StepId(pub u32);

@@ -1,0 +1,373 @@
+//! A Director: the tree in the order in which it starts and stops, and what a new configuration changes in it.
+
+use crate::device_tree::{DeviceTree, addresses, entrance};
+use crate::lane_watch::LaneWatch;
+use crate::supervisor::{Announce, Charge, StopOrder, start_root, subtree};
+use crate::target_tree::{Senders, senders, target_tree};
+use crate::wiring::Wiring;
+use actors::child::spec::Common;
+use actors::child::{ChildSpec, Faults, Home, Order, State, Tree};
+use actors::data::{Device, Lanes, Sockets, Target};
+use actors::router::Router;
+use config::{DeviceKind, Snapshot};
+use event::{Budget, DeviceId};
+use parking_lot::Mutex;
+use ractor::ActorRef;
+use seams::{Clock, Rng};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The whole stop may take so long; what is not delivered then is reported as left.
+const STOP_WITHIN: Duration = Duration::from_secs(30);
+
+/// How a Director is made.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How many lanes; one for each core by default.
+    pub lanes: usize,
+    /// Time.
+    pub clock: Clock,
+    /// Chance.
+    pub rng: Rng,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let lanes = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { lanes, clock: Clock::system(), rng: Rng::from_system() }
+    }
+}
+
+/// A running Director.
+pub struct Director {
+    common: Common,
+    lanes: Lanes,
+    groups: Groups,
+    root: ActorRef<Order>,
+    ended: tokio::task::JoinHandle<()>,
+    inventory: Inventory,
+    trees: HashMap<String, DeviceTree>,
+    retired: HashMap<String, u32>,
+    wiring: Wiring,
+    budget: Budget,
+    snapshot: Arc<Snapshot>,
+}
+
+/// All devices and targets that ever were in the configuration, for their counters; clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Inventory(Arc<Mutex<Listed>>);
+
+#[derive(Debug, Default)]
+struct Listed {
+    devices: BTreeMap<String, Arc<Device>>,
+    targets: HashMap<String, Arc<Target>>,
+}
+
+/// The groups below the root.
+#[derive(Default)]
+struct Groups {
+    targets: Announce,
+    lanes: Announce,
+    devices: Announce,
+}
+
+/// What a stopped Director leaves behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// Events that were accepted and are not settled.
+    pub events: u64,
+}
+
+/// How often a retired target must be found done before it goes.
+const DONE_TIMES: u32 = 2;
+
+impl Director {
+    /// Starts a Director with a configuration.
+    ///
+    /// # Errors
+    /// When threads can't be started, or the configuration names what is not available in this version.
+    pub async fn start(snapshot: Snapshot, options: Options) -> anyhow::Result<Self> {
+        let lanes = Lanes::start(options.lanes)?;
+        let common = Common {
+            tree: Tree::new(options.clock.clone()),
+            clock: options.clock,
+            rng: options.rng,
+            sockets: Sockets::default(),
+            faults: Faults::default(),
+        };
+        let wiring = Wiring::new(lanes.clone());
+        let groups = Groups::default();
+        let lane_children = lane_children(&common, &lanes, &wiring);
+        let charge = Charge {
+            path: "".into(),
+            common: common.clone(),
+            stop_order: StopOrder::Reverse,
+            children: vec![
+                group("targets", &common, &groups.targets, Vec::new()),
+                group("lanes", &common, &groups.lanes, lane_children),
+                group("devices", &common, &groups.devices, Vec::new()),
+            ],
+            announce: Announce::default(),
+        };
+        let (root, ended) = start_root(charge).await?;
+        let mut director = Self {
+            budget: Budget::new(snapshot.service.memory_budget_bytes),
+            common,
+            lanes,
+            groups,
+            root,
+            ended,
+            inventory: Inventory::default(),
+            trees: HashMap::new(),
+            retired: HashMap::new(),
+            wiring,
+            snapshot: Arc::new(Snapshot {
+                service: snapshot.service.clone(),
+                devices: Vec::new(),
+                targets: Vec::new(),
+                routes: Vec::new(),
+                pipelines: Vec::new(),
+            }),
+        };
+        if let Err(e) = director.apply(snapshot).await {
+            director.stop().await;
+            return Err(e);
+        }
+        Ok(director)
+    }
+
+    /// Puts a configuration into force. Only what changed is touched; nothing waits for a peer.
+    ///
+    /// # Errors
+    /// When the configuration names what is not available in this version; the present one stays in force then.
+    pub async fn apply(&mut self, snapshot: Snapshot) -> anyhow::Result<()> {
+        let senders = self.changed_targets(&snapshot)?;
+        let entrances = self.changed_devices(&snapshot)?;
+        let old = std::mem::replace(&mut self.snapshot, Arc::new(snapshot));
+        let snapshot = Arc::clone(&self.snapshot);
+
+        let targets = self.groups.targets.nursery().await;
+        for (name, senders) in senders {
+            self.retired.remove(&name);
+            targets.adopt(target_tree(&name, &self.common, &senders));
+        }
+        let enabled = enabled_targets(&snapshot);
+        self.wiring.route(&snapshot, &self.inventory.targets_named(&enabled));
+
+        let devices = self.groups.devices.nursery().await;
+        for gone in old.devices.iter().filter(|device| device.status) {
+            if !snapshot.device(&gone.name).is_some_and(|device| device.status) {
+                self.trees.remove(&gone.name);
+                devices.dismiss(gone.name.as_str());
+                self.release(&gone.kind, &snapshot);
+            }
+        }
+        for (name, entrance) in entrances {
+            let before = old.device(&name).filter(|device| device.status);
+            let now = snapshot.device(&name);
+            let same_peers =
+                before.zip(now).is_some_and(|(before, now)| keeps_peers(&before.kind, &now.kind));
+            match self.trees.get(&name).filter(|_| same_peers) {
+                Some(tree) => tree.change(entrance),
+                None => {
+                    let tree = DeviceTree::new(entrance);
+                    devices.adopt(tree.spec(&name, &self.common));
+                    self.trees.insert(name, tree);
+                    if let Some(before) = before {
+                        self.release(&before.kind, &snapshot);
+                    }
+                }
+            }
+        }
+        for gone in enabled_targets(&old).difference(&enabled) {
+            self.retired.insert(gone.clone(), 0);
+            self.common.tree.set_state(&format!("targets/{gone}"), State::Retired);
+        }
+        Ok(())
+    }
+
+    /// The senders of targets that are new or changed.
+    fn changed_targets(&mut self, snapshot: &Snapshot) -> anyhow::Result<Vec<(String, Senders)>> {
+        let mut changed = Vec::new();
+        for target in snapshot.targets.iter().filter(|target| target.status) {
+            if self.snapshot.target(&target.name).is_some_and(|before| before == target) {
+                continue;
+            }
+            let shared = self.inventory.target_or_new(&target.name);
+            let places = self.wiring.places(&target.name);
+            let senders = senders(&shared, &target.kind, &self.lanes, &places)?;
+            changed.push((target.name.clone(), senders));
+        }
+        Ok(changed)
+    }
+
+    /// What devices that are new or changed start with.
+    fn changed_devices(&mut self, snapshot: &Snapshot) -> anyhow::Result<Vec<(String, Vec<ChildSpec>)>> {
+        let mut changed = Vec::new();
+        for device in snapshot.devices.iter().filter(|device| device.status) {
+            if self.snapshot.device(&device.name).is_some_and(|before| before == device) {
+                continue;
+            }
+            let shared = self.inventory.device_or_new(device.id, &device.name, &self.budget);
+            changed.push((device.name.clone(), entrance(&shared, &device.kind, &self.lanes)?));
+        }
+        Ok(changed)
+    }
+
+    /// Closes addresses that nobody in the configuration binds any more.
+    fn release(&self, kind: &DeviceKind, snapshot: &Snapshot) {
+        let used = snapshot.devices.iter().filter(|device| device.status);
+        let used: Vec<SocketAddr> = used.flat_map(|device| addresses(&device.kind)).collect();
+        for address in addresses(kind).iter().filter(|address| !used.contains(address)) {
+            self.common.sockets.release(*address);
+        }
+    }
+
+    /// Lets go of retired targets that have delivered everything. To be called about once a second.
+    pub async fn sweep(&mut self) {
+        let mut done = Vec::new();
+        for (name, times) in &mut self.retired {
+            *times = if self.wiring.outstanding(name) == 0 { *times + 1 } else { 0 };
+            if *times >= DONE_TIMES {
+                done.push(name.clone());
+            }
+        }
+        for name in done {
+            self.retired.remove(&name);
+            self.groups.targets.nursery().await.dismiss(name);
+        }
+    }
+
+    /// Stops taking in, delivers what is held, ends; within thirty seconds.
+    pub async fn stop(self) -> Left {
+        // It fails only when the root is gone already.
+        let _ = self.root.cast(Order::StopAll);
+        if tokio::time::timeout(STOP_WITHIN, self.ended).await.is_err() {
+            self.root.kill();
+        }
+        Left { events: self.inventory.held() }
+    }
+
+    /// The live picture.
+    pub fn tree(&self) -> &Tree {
+        &self.common.tree
+    }
+
+    /// Failures caused on purpose.
+    pub fn faults(&self) -> &Faults {
+        &self.common.faults
+    }
+
+    /// Devices and targets with their counters.
+    pub fn inventory(&self) -> &Inventory {
+        &self.inventory
+    }
+
+    /// The configuration in force.
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
+    /// The memory for received data.
+    pub fn budget(&self) -> &Budget {
+        &self.budget
+    }
+}
+
+impl Inventory {
+    fn device_or_new(&self, id: u64, name: &str, budget: &Budget) -> Arc<Device> {
+        let mut listed = self.0.lock();
+        if let Some(device) = listed.devices.get(name).filter(|device| device.id == DeviceId(id)) {
+            return Arc::clone(device);
+        }
+        let device = Device::new(DeviceId(id), name, budget.share());
+        listed.devices.insert(name.to_owned(), Arc::clone(&device));
+        device
+    }
+
+    fn target_or_new(&self, name: &str) -> Arc<Target> {
+        let mut listed = self.0.lock();
+        let target = listed.targets.entry(name.to_owned()).or_insert_with(|| Target::new(name));
+        Arc::clone(target)
+    }
+
+    fn targets_named(&self, names: &BTreeSet<String>) -> HashMap<String, Arc<Target>> {
+        let listed = self.0.lock();
+        let named = listed.targets.iter().filter(|(name, _)| names.contains(*name));
+        named.map(|(name, target)| (name.clone(), Arc::clone(target))).collect()
+    }
+
+    /// The device of that name.
+    pub fn device(&self, name: &str) -> Option<Arc<Device>> {
+        self.0.lock().devices.get(name).cloned()
+    }
+
+    /// The target of that name.
+    pub fn target(&self, name: &str) -> Option<Arc<Target>> {
+        self.0.lock().targets.get(name).cloned()
+    }
+
+    /// All devices by name.
+    pub fn devices(&self) -> Vec<Arc<Device>> {
+        self.0.lock().devices.values().cloned().collect()
+    }
+
+    /// All targets by name.
+    pub fn targets(&self) -> Vec<Arc<Target>> {
+        let mut targets: Vec<_> = self.0.lock().targets.values().cloned().collect();
+        targets.sort_by(|a, b| a.name.cmp(&b.name));
+        targets
+    }
+
+    /// Events that were accepted and are not settled.
+    pub fn held(&self) -> u64 {
+        self.0.lock().devices.values().map(|device| device.flow.held()).sum()
+    }
+}
+
+fn enabled_targets(snapshot: &Snapshot) -> BTreeSet<String> {
+    snapshot.targets.iter().filter(|target| target.status).map(|target| target.name.clone()).collect()
+}
+
+/// Whether a changed device may go on with the connections it has.
+fn keeps_peers(before: &DeviceKind, now: &DeviceKind) -> bool {
+    match (before, now) {
+        (DeviceKind::Tcp(before), DeviceKind::Tcp(now)) => {
+            before.listen == now.listen && before.connections.tls == now.connections.tls
+        }
+        _ => false,
+    }
+}
+
+fn group(name: &str, common: &Common, announce: &Announce, children: Vec<ChildSpec>) -> ChildSpec {
+    let (common, announce) = (common.clone(), announce.clone());
+    subtree(name, "group", move |context| Charge {
+        path: Arc::clone(&context.path),
+        common: common.clone(),
+        stop_order: StopOrder::Together,
+        children: children.clone(),
+        announce: announce.clone(),
+    })
+}
+
+fn lane_children(common: &Common, lanes: &Lanes, wiring: &Wiring) -> Vec<ChildSpec> {
+    let watched = lanes.clone();
+    let watch = ChildSpec::new("watch", "watch", Home::Control, move || Ok(LaneWatch::new(watched.clone())));
+    let mut children = vec![watch];
+    for (lane, table) in lanes.all().iter().zip(&wiring.tables) {
+        let (address, table, home) = (Arc::clone(&lane.router), table.clone(), Home::Lane(Arc::clone(lane)));
+        let make = move || Ok(Router::new(Arc::clone(&address), table.clone()));
+        let router = ChildSpec::new("router", "router", home, make);
+        let (common, name) = (common.clone(), format!("lane-{}", lane.index));
+        children.push(subtree(name, "lane", move |context| Charge {
+            path: Arc::clone(&context.path),
+            common: common.clone(),
+            stop_order: StopOrder::Together,
+            children: vec![router.clone()],
+            announce: Announce::default(),
+        }));
+    }
+    children
+}

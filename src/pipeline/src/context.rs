@@ -1,0 +1,133 @@
+//! What a processor works on: one event, and the lane's room for work.
+
+use crate::failure::Failure;
+use crate::origin::Origin;
+use crate::output::{Output, Routing};
+use crate::pattern::Group;
+use event::model::{Document, Event, Keys, Path, Slot, Span};
+
+/// One event while it is processed.
+pub struct Context<'c> {
+    /// The event.
+    pub event: Event<'c>,
+    /// Where it came from.
+    pub origin: &'c Origin<'c>,
+    /// The time of the run, in nanoseconds since the Unix epoch.
+    pub now: i64,
+    pub(crate) room: &'c mut Room,
+    pub(crate) out: &'c mut Output,
+    /// The record's number in the batch.
+    pub(crate) record: u32,
+    /// What `reroute` said so far.
+    pub(crate) routing: Option<Routing>,
+    pub(crate) staged: Vec<Staged>,
+    /// Steps that may still be taken.
+    pub(crate) fuel: u32,
+    /// How deep pipelines, groups and handlers are in each other.
+    pub(crate) depth: u32,
+    /// Which `group` succeeded last.
+    pub(crate) last_group: Option<u32>,
+    /// A handler said that the failure is over.
+    pub(crate) recovered: bool,
+}
+
+/// An event as it was when it was staged for a target.
+#[derive(Debug)]
+pub(crate) struct Staged {
+    pub(crate) routing: Routing,
+    pub(crate) json: Vec<u8>,
+}
+
+/// A lane's room for running programs, reused from event to event and from program to program.
+#[derive(Debug)]
+pub struct Scratch {
+    pub(crate) doc: Document,
+    pub(crate) room: Room,
+}
+
+/// Buffers for processors, and the counters of the running program.
+#[derive(Debug, Default)]
+pub(crate) struct Room {
+    pub(crate) text: Vec<u8>,
+    pub(crate) groups: Vec<Group>,
+    pub(crate) tallies: Vec<Tally>,
+}
+
+/// What a step did during one run.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) executed: u64,
+    pub(crate) failed: u64,
+    pub(crate) dropped: u64,
+    pub(crate) ticks: u64,
+}
+
+impl Scratch {
+    /// Room for programs that were compiled with `keys`.
+    pub fn new(keys: &Keys) -> Self {
+        Self { doc: Document::new(keys), room: Room::default() }
+    }
+}
+
+impl<'c> Context<'c> {
+    /// Lends a buffer for text to `work`, beside the context itself.
+    pub(crate) fn with_buffer<R>(&mut self, work: impl FnOnce(&mut Self, &mut Vec<u8>) -> R) -> R {
+        let mut buffer = std::mem::take(&mut self.room.text);
+        buffer.clear();
+        let result = work(self, &mut buffer);
+        self.room.text = buffer;
+        result
+    }
+
+    /// Lends room for captures to `work`, beside the context itself.
+    pub(crate) fn with_groups<R>(&mut self, work: impl FnOnce(&mut Self, &mut Vec<Group>) -> R) -> R {
+        let mut groups = std::mem::take(&mut self.room.groups);
+        let result = work(self, &mut groups);
+        self.room.groups = groups;
+        result
+    }
+
+    /// The value at a path; a null counts as missing.
+    pub fn value(&self, path: &Path) -> Option<Slot> {
+        self.event.get(path).filter(|slot| !matches!(slot, Slot::Null))
+    }
+
+    /// The text at a path, or the failure that says what is there instead.
+    ///
+    /// # Errors
+    /// When the field is missing or no text.
+    pub fn text(&self, path: &Path) -> Result<Span, Failure> {
+        match self.value(path) {
+            Some(Slot::Text(span)) => Ok(span),
+            Some(other) => Err(not_a_text(other).at(path)),
+            None => Err(Failure::missing(path)),
+        }
+    }
+
+    /// Sets a field.
+    ///
+    /// # Errors
+    /// When something is in the way, or a limit is reached.
+    pub fn set(&mut self, path: &Path, slot: Slot) -> Result<(), Failure> {
+        match self.event.set(path, slot) {
+            Ok(_) => Ok(()),
+            Err(obstacle) => Err(Failure::from(obstacle).at(path)),
+        }
+    }
+}
+
+/// The failure of a value that should be a text.
+pub(crate) fn not_a_text(slot: Slot) -> Failure {
+    use event::model::Kind;
+    Failure::fixed(match slot.kind() {
+        Kind::Null => "is null and not a string",
+        Kind::Bool => "is a boolean and not a string",
+        Kind::Int => "is an integer and not a string",
+        Kind::Float => "is a float and not a string",
+        Kind::Text => "is not the string it should be",
+        Kind::Bytes => "is bytes and not a string",
+        Kind::Time => "is a time and not a string",
+        Kind::List => "is an array and not a string",
+        Kind::Map => "is an object and not a string",
+    })
+}

@@ -240,6 +240,14 @@ impl Director {
         }
     }
 
+    /// Has lanes watched with another time after which they count as stuck.
+    pub async fn watch_lanes(&mut self, stuck_after: Duration) {
+        let lanes = self.lanes.clone();
+        let make = move || Ok(LaneWatch::new(lanes.clone()).stuck_after(stuck_after));
+        let watch = ChildSpec::new("watch", "watch", Home::Control, make);
+        self.groups.lanes.nursery().await.adopt(watch);
+    }
+
     /// Stops taking in, delivers what is held, ends; within thirty seconds.
     pub async fn stop(self) -> Left {
         // It fails only when the root is gone already.

@@ -9,6 +9,7 @@ use seams::Clock;
 use serde::Serialize;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 
@@ -55,6 +56,7 @@ struct Inner {
     nodes: Mutex<BTreeMap<String, Node>>,
     activity: Mutex<VecDeque<Entry>>,
     changes: watch::Sender<u64>,
+    restarts: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -110,7 +112,7 @@ impl Tree {
     pub fn new(clock: Clock) -> Self {
         let (changes, _) = watch::channel(0);
         let (nodes, activity) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(Inner { clock, nodes, activity, changes }))
+        Self(Arc::new(Inner { clock, nodes, activity, changes, restarts: AtomicU64::new(0) }))
     }
 
     /// A child appears, starting.
@@ -159,7 +161,13 @@ impl Tree {
 
     /// A child is started once more.
     pub fn restarted(&self, path: &str) {
+        self.0.restarts.fetch_add(1, Relaxed);
         self.with(path, |node, _| node.restarts += 1);
+    }
+
+    /// How often anybody was started again, those included who are gone.
+    pub fn restarts(&self) -> u64 {
+        self.0.restarts.load(Relaxed)
     }
 
     /// The pulse of the child's present life.

@@ -1,7 +1,8 @@
 //! `${NAME}` in values is replaced from the environment.
 //!
-//! It happens in the tree, after YAML was read: a value from the environment can't add keys or lines. `$${` stands
-//! for `${` itself; what is not a name between the braces (`${1}` of a replacement text) stays as it is.
+//! It happens in the tree, after YAML was read: a value from the environment can't add keys or lines. `$${`
+//! stands for `${` itself; what is not a name between the braces (`${1}` of a replacement text) stays as it
+//! is.
 
 use crate::{Diagnostic, Node, Position, Value};
 
@@ -112,7 +113,8 @@ mod tests {
 
     #[test]
     fn an_unset_variable_is_named() {
-        let expected = "a.yml:1:1: environment variable \"NOPE\" is not set; set it, or write $${NOPE} for the text itself";
+        let expected = "a.yml:1:1: environment variable \"NOPE\" is not set; \
+             set it, or write $${NOPE} for the text itself";
         assert_eq!(fill("x${NOPE}").1, [expected]);
     }
 }

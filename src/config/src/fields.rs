@@ -1,6 +1,6 @@
 //! Reading the map of a component: one function decodes it, knows its keys and draws its JSON Schema.
 //!
-//! ```ignore
+//! ```text
 //! fn decode(fields: &mut Fields) -> UdpDevice {
 //!     let port = fields.required("port", PORT, "port to bind");
 //!     let reuse = fields.or("reuse", Flag, true, "several sockets on one port");
@@ -8,16 +8,17 @@
 //! }
 //! ```
 //!
-//! Such a function runs over a map of a file, and then every key that it did not ask for is unknown; or it runs over
-//! nothing to *draw*, and then what it asks for is the schema. It goes on after a mistake with a placeholder, so
-//! that all mistakes are found; it must ask for all of its properties whatever their values are.
+//! Such a function runs over a map of a file, and then every key that it did not ask for is unknown; or it
+//! runs over nothing to *draw*, and then what it asks for is the schema. It goes on after a mistake with a
+//! placeholder, so that all mistakes are found; it must ask for all of its properties whatever their values
+//! are.
 
-use std::cell::{Cell, RefCell};
-use std::net::IpAddr;
 use std::path::Path;
 
-use serde_json::{Map as JsonMap, Value as Json, json};
+use serde_json::{Value as Json, json};
 
+use crate::context::Context;
+use crate::drawing::Drawing;
 use crate::readers::Reader;
 use crate::references::{Reference, ReferenceKind};
 use crate::suggest::did_you_mean;
@@ -25,27 +26,6 @@ use crate::{Diagnostic, Entry, Map, Node, Position, Scalar, Value};
 
 /// The subject of all files' top-level keys.
 pub(crate) const WHOLE: &str = "the configuration";
-
-/// What a load knows while it reads.
-pub(crate) struct Context<'c> {
-    /// Where relative paths start.
-    pub(crate) root: &'c Path,
-    /// `listen.address`, once it is read.
-    pub(crate) listen_address: Cell<IpAddr>,
-    pub(crate) report: RefCell<Vec<Diagnostic>>,
-    pub(crate) references: RefCell<Vec<Reference>>,
-}
-
-impl<'c> Context<'c> {
-    pub(crate) fn new(root: &'c Path) -> Self {
-        Self {
-            root,
-            listen_address: Cell::new(std::net::Ipv4Addr::UNSPECIFIED.into()),
-            report: RefCell::default(),
-            references: RefCell::default(),
-        }
-    }
-}
 
 /// The map of a component, or of a section of one (`tls`), being read.
 pub(crate) struct Fields<'n> {
@@ -58,15 +38,6 @@ pub(crate) struct Fields<'n> {
     path: String,
     known: Vec<&'static str>,
     drawing: Option<Drawing>,
-}
-
-/// A schema being drawn.
-#[derive(Default)]
-struct Drawing {
-    properties: JsonMap<String, Json>,
-    required: Vec<&'static str>,
-    /// Schemas that depend on values (`allOf`).
-    conditions: Vec<Json>,
 }
 
 impl<'n> Fields<'n> {
@@ -434,24 +405,4 @@ enum Found<T> {
     Value(T),
     Wrong,
     Nothing,
-}
-
-impl Drawing {
-    fn schema(self, about: &str) -> Json {
-        let mut schema = JsonMap::new();
-        schema.insert("type".to_owned(), json!(["object", "null"]));
-        if !about.is_empty() {
-            schema.insert("description".to_owned(), json!(about));
-        }
-        schema.insert("properties".to_owned(), Json::Object(self.properties));
-        if !self.required.is_empty() {
-            schema.insert("type".to_owned(), json!("object"));
-            schema.insert("required".to_owned(), json!(self.required));
-        }
-        schema.insert("additionalProperties".to_owned(), json!(false));
-        if !self.conditions.is_empty() {
-            schema.insert("allOf".to_owned(), json!(self.conditions));
-        }
-        Json::Object(schema)
-    }
 }

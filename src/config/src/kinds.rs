@@ -28,8 +28,8 @@ pub(crate) struct Kinds<T: 'static, O: 'static> {
 }
 
 impl<T, O> Kinds<T, O> {
-    /// Reads `type` and `properties`; `common` reads the properties that all types have. None, and reported, if the
-    /// type is not known.
+    /// Reads `type` and `properties`; `common` reads the properties that all types have. None, and reported,
+    /// if the type is not known.
     pub(crate) fn read<C>(
         &self,
         fields: &mut Fields,

@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::fields::{Context, Fields, WHOLE};
+use crate::context::Context;
+use crate::fields::{Fields, WHOLE};
 use crate::source::{self, top};
 use crate::suggest::did_you_mean;
 use crate::{

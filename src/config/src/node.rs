@@ -135,8 +135,8 @@ impl Node {
         self.as_scalar().is_some_and(|scalar| scalar.resolve() == Resolved::Null)
     }
 
-    /// What it is, for an error: `a map`, `a list`, or a scalar as written, cut after 60 characters. Never the
-    /// value of a placeholder.
+    /// What it is, for an error: `a map`, `a list`, or a scalar as written, cut after 60 characters. Never
+    /// the value of a placeholder.
     pub fn shown(&self) -> String {
         match &self.value {
             Value::Map(_) => "a map".to_owned(),
@@ -231,7 +231,14 @@ impl Scalar {
 
     /// What the text means by the YAML 1.2 core schema (10.3.2).
     pub fn resolve(&self) -> Resolved<'_> {
-        if self.quoted { Resolved::Text(&self.text) } else { resolve_plain(&self.text) }
+        if self.quoted {
+            return Resolved::Text(&self.text);
+        }
+        match resolve_plain(&self.text) {
+            // an empty variable is an empty text and not as if the key were left out
+            Resolved::Null if self.written.is_some() => Resolved::Text(&self.text),
+            resolved => resolved,
+        }
     }
 
     /// The scalar as it is written, for an error.

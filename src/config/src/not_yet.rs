@@ -1,5 +1,5 @@
-//! Properties of the product that are accepted without an effect. Never silently: each gives a warning, unless its
-//! value asks for what happens anyway.
+//! Properties of the product that are accepted without an effect. Never silently: each gives a warning,
+//! unless its value asks for what happens anyway.
 
 use serde_json::json;
 

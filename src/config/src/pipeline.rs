@@ -11,7 +11,8 @@ use crate::{Node, Position};
 pub struct PipelineSource {
     /// Its unique name.
     pub name: String,
-    /// The whole pipeline object: `name`, `description`, `tags`, `processors`, `if`, `on_failure`, `ignore_failure`.
+    /// The whole pipeline object: `name`, `description`, `tags`, `processors`, `if`, `on_failure`,
+    /// `ignore_failure`.
     pub node: Node,
     /// Where it is.
     pub at: Position,

@@ -20,7 +20,8 @@ pub struct Route {
     pub condition: Option<(String, Position)>,
     /// Names of pipelines, run in parallel on independent copies.
     pub pipelines: Vec<String>,
-    /// Names of targets, each of which gets a copy; empty: the events are discarded, unless a pipeline reroutes them.
+    /// Names of targets, each of which gets a copy; empty: the events are discarded, unless a pipeline
+    /// reroutes them.
     pub targets: Vec<String>,
     /// Whether it is in use.
     pub status: bool,

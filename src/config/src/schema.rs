@@ -4,11 +4,12 @@ use std::path::Path;
 
 use serde_json::{Value as Json, json};
 
-use crate::fields::{Context, Fields};
+use crate::context::Context;
+use crate::fields::Fields;
 use crate::load::decode;
 
-/// JSON Schema (2020-12) of a configuration file, for editors. It is a little stricter than the loader, which takes
-/// numbers and booleans in quotes, too.
+/// JSON Schema (2020-12) of a configuration file, for editors. It is a little stricter than the loader, which
+/// takes numbers and booleans in quotes, too.
 pub fn schema() -> Json {
     let context = Context::new(Path::new(""));
     let mut fields = Fields::drawing(&context);

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crate::{Device, PipelineSource, Route, Service, Target};
 
-/// A configuration without mistakes: names are unique, references lead somewhere, values are in range. The order
-/// is that of the files (by path) and within them. Two snapshots are equal when they mean the same, wherever it is
-/// written.
+/// A configuration without mistakes: names are unique, references lead somewhere, values are in range. The
+/// order is that of the files (by path) and within them. Two snapshots are equal when they mean the same,
+/// wherever it is written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
     /// What is not a device, target, route or pipeline.

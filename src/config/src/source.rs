@@ -1,5 +1,6 @@
 //! Which files are the configuration.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -10,22 +11,22 @@ use crate::{Diagnostic, MAX_FILE_BYTES, Position};
 /// Where the configuration is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// A folder with `vmetric.yml` (or `vmetric.yaml`) and `config/**`: files that end in `.yml` or `.yaml`, in the
-    /// order of their paths, without those whose name, or folder's name, begins with a dot.
+    /// A folder with `vmetric.yml` (or `vmetric.yaml`) and `config/**`: files that end in `.yml` or `.yaml`,
+    /// in the order of their paths, without those whose name, or folder's name, begins with a dot.
     Folder(PathBuf),
     /// One file with everything (`-config-path`).
     File(PathBuf),
 }
-
-/// Deepest folder below `config/`: also ends a circle of symbolic links.
-const MAX_FOLDERS: usize = 16;
 
 impl Source {
     /// The service root, where relative paths start.
     pub fn root(&self) -> &Path {
         match self {
             Self::Folder(folder) => folder,
-            Self::File(file) => file.parent().unwrap_or(Path::new("")),
+            Self::File(file) => match file.parent() {
+                Some(parent) if parent != Path::new("") => parent,
+                Some(_) | None => Path::new("."),
+            },
         }
     }
 
@@ -52,7 +53,7 @@ impl Source {
         }
         let config = folder.join("config");
         if config.exists() {
-            list(&config, 1, &mut files, report);
+            list(&config, &mut HashSet::new(), &mut files, report);
         }
         files
     }
@@ -63,10 +64,9 @@ pub(crate) fn top(file: &Path) -> Position {
     Position::new(file.into(), 1, 1)
 }
 
-fn list(folder: &Path, depth: usize, files: &mut Vec<PathBuf>, report: &mut Vec<Diagnostic>) {
-    if depth > MAX_FOLDERS {
-        let what = format!("folders are nested more than {MAX_FOLDERS} deep");
-        report.push(top(folder).error(what, "nest less, or remove a circle of symbolic links"));
+/// `seen` has the folders that were read, so that circles of symbolic links end.
+fn list(folder: &Path, seen: &mut HashSet<PathBuf>, files: &mut Vec<PathBuf>, report: &mut Vec<Diagnostic>) {
+    if folder.canonicalize().is_ok_and(|real| !seen.insert(real)) {
         return;
     }
     let entries = fs::read_dir(folder).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
@@ -86,7 +86,7 @@ fn list(folder: &Path, depth: usize, files: &mut Vec<PathBuf>, report: &mut Vec<
         }
         let extension = path.extension().and_then(|extension| extension.to_str());
         if path.is_dir() {
-            list(&path, depth + 1, files, report);
+            list(&path, seen, files, report);
         } else if matches!(extension, Some("yml" | "yaml")) {
             files.push(path);
         } else if extension == Some("vmf") {

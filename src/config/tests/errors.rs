@@ -17,7 +17,7 @@ fn says(text: &str, expected: &[&str]) {
 fn unknown_keys_are_refused_with_a_suggestion() {
     says(
         &device_yaml("tcp", "port: 1\nadress: 10.0.0.1\n"),
-        &["a.yml:7:7: \"adress\" of device \"in\" is not known; did you mean \"address\"?"],
+        &["a.yml:7:7: \"properties.adress\" of device \"in\" is not known; did you mean \"address\"?"],
     );
     says(
         "devces: []\n",
@@ -25,12 +25,12 @@ fn unknown_keys_are_refused_with_a_suggestion() {
     );
     says(
         &device_yaml("tcp", "port: 1\ntls: {statu: true}\n"),
-        &["a.yml:7:13: \"tls.statu\" of device \"in\" is not known; did you mean \"status\"?"],
+        &["a.yml:7:13: \"properties.tls.statu\" of device \"in\" is not known; did you mean \"status\"?"],
     );
     says(
         &device_yaml("udp", "port: 1\nbanana: 1\n"),
         &[
-            "a.yml:7:7: \"banana\" of device \"in\" is not known; available: batch_size, flush_interval, queue, \
+            "a.yml:7:7: \"properties.banana\" of device \"in\" is not known; available: batch_size, flush_interval, queue, \
            address, port, allowed_ips, reuse, workers, buffer_size, interval, cron, rate_limit, silent_after",
         ],
     );
@@ -39,58 +39,64 @@ fn unknown_keys_are_refused_with_a_suggestion() {
 #[test]
 fn values_of_a_wrong_type_or_out_of_range_say_what_is_allowed() {
     let cases = [
-        ("port: 0", "a.yml:6:13: \"port\" of device \"in\" is \"0\"; write a whole number from 1 to 65535"),
+        (
+            "port: 0",
+            "a.yml:6:13: \"properties.port\" of device \"in\" is \"0\"; write a whole number from 1 to 65535",
+        ),
         (
             "port: 70000",
-            "a.yml:6:13: \"port\" of device \"in\" is \"70000\"; write a whole number from 1 to 65535",
+            "a.yml:6:13: \"properties.port\" of device \"in\" is \"70000\"; write a whole number from 1 to 65535",
         ),
         (
             "port: http",
-            "a.yml:6:13: \"port\" of device \"in\" is \"http\"; write a whole number from 1 to 65535",
+            "a.yml:6:13: \"properties.port\" of device \"in\" is \"http\"; write a whole number from 1 to 65535",
         ),
         (
             "port: [1]",
-            "a.yml:6:13: \"port\" of device \"in\" is a list; write a whole number from 1 to 65535",
+            "a.yml:6:13: \"properties.port\" of device \"in\" is a list; write a whole number from 1 to 65535",
         ),
         (
             "{port: 1, address: example.org}",
-            "a.yml:6:26: \"address\" of device \"in\" is \"example.org\"; write an IP address of this machine, or \
+            "a.yml:6:26: \"properties.address\" of device \"in\" is \"example.org\"; write an IP address of this machine, or \
              0.0.0.0 for all",
         ),
-        ("{port: 1, reuse: yes}", "a.yml:6:24: \"reuse\" of device \"in\" is \"yes\"; write true or false"),
+        (
+            "{port: 1, reuse: yes}",
+            "a.yml:6:24: \"properties.reuse\" of device \"in\" is \"yes\"; write true or false",
+        ),
         (
             "{port: 1, timeout: 0}",
-            "a.yml:6:26: \"timeout\" of device \"in\" is \"0\"; write a time from 1 to 604800 seconds, such as 30, \
+            "a.yml:6:26: \"properties.timeout\" of device \"in\" is \"0\"; write a time from 1 to 604800 seconds, such as 30, \
              250ms, 5m or 2h",
         ),
         (
             "{port: 1, buffer_size: 1}",
-            "a.yml:6:30: \"buffer_size\" of device \"in\" is \"1\"; write a size from 512 to 67108864 bytes, such \
+            "a.yml:6:30: \"properties.buffer_size\" of device \"in\" is \"1\"; write a size from 512 to 67108864 bytes, such \
              as 4096, 32MB or 24MiB",
         ),
         (
             "{port: 1, framing: octets}",
-            "a.yml:6:26: \"framing\" of device \"in\" is \"octets\"; did you mean \"octet\"?",
+            "a.yml:6:26: \"properties.framing\" of device \"in\" is \"octets\"; did you mean \"octet\"?",
         ),
         (
             "{port: 1, framing: auto}",
-            "a.yml:6:26: \"framing\" of device \"in\" is \"auto\"; available: delimiter, octet, rfc6587",
+            "a.yml:6:26: \"properties.framing\" of device \"in\" is \"auto\"; available: delimiter, octet, rfc6587",
         ),
         (
             "{port: 1, framing: [octet]}",
-            "a.yml:6:26: \"framing\" of device \"in\" is a list; write one of delimiter, octet, rfc6587",
+            "a.yml:6:26: \"properties.framing\" of device \"in\" is a list; write one of delimiter, octet, rfc6587",
         ),
         (
             "{port: 1, line_delimiter: '\\q'}",
-            "a.yml:6:33: \"line_delimiter\" of device \"in\" is \"\\\\q\"; write a text such as \"\\n\", \"\\r\\n\" or \
+            "a.yml:6:33: \"properties.line_delimiter\" of device \"in\" is \"\\\\q\"; write a text such as \"\\n\", \"\\r\\n\" or \
              \"\\x00\"",
         ),
         (
             "{port: 1, allowed_ips: [10.0.0.1, 10.0.0.0/33]}",
-            "a.yml:6:41: \"allowed_ips\" of device \"in\" is \"10.0.0.0/33\"; write an address, a range such as \
+            "a.yml:6:41: \"properties.allowed_ips\" of device \"in\" is \"10.0.0.0/33\"; write an address, a range such as \
              10.0.0.1-10.0.0.9, or a network such as 10.0.0.0/8",
         ),
-        ("{port: 1, tls: true}", "a.yml:6:22: \"tls\" of device \"in\" is \"true\"; write a map"),
+        ("{port: 1, tls: true}", "a.yml:6:22: \"properties.tls\" of device \"in\" is \"true\"; write a map"),
     ];
     for (properties, expected) in cases {
         says(&device_yaml("tcp", properties), &[expected]);
@@ -241,10 +247,30 @@ fn variables_that_are_not_set_are_named_once() {
 }
 
 #[test]
+fn an_empty_variable_is_not_a_key_that_was_left_out() {
+    says(
+        &device_yaml("udp", "{port: 1, allowed_ips: '${EMPTY}'}"),
+        &[
+            "a.yml:6:30: \"properties.allowed_ips\" of device \"in\" is \"${EMPTY}\"; write an address, a range such \
+           as 10.0.0.1-10.0.0.9, or a network such as 10.0.0.0/8",
+        ],
+    );
+    says(
+        &device_yaml("udp", "port: 1\nallowed_ips: ${EMPTY}"),
+        &[
+            "a.yml:7:20: \"properties.allowed_ips\" of device \"in\" is \"${EMPTY}\"; write an address, a range such \
+           as 10.0.0.1-10.0.0.9, or a network such as 10.0.0.0/8",
+        ],
+    );
+}
+
+#[test]
 fn values_from_the_environment_are_never_shown() {
     says(
         &device_yaml("tcp", "port: ${PASSWORD}"),
-        &["a.yml:6:13: \"port\" of device \"in\" is \"${PASSWORD}\"; write a whole number from 1 to 65535"],
+        &[
+            "a.yml:6:13: \"properties.port\" of device \"in\" is \"${PASSWORD}\"; write a whole number from 1 to 65535",
+        ],
     );
     says(
         &target_yaml(

@@ -13,7 +13,6 @@ use crate::journal::{Active, Journal, Writer};
 use crate::options::WhenFull;
 use crate::pool::{NoSpare, RESERVE};
 use crate::position::{Position, SegmentId};
-use crate::recovery::MAX_UNSYNCED;
 use crate::retention::Dropped;
 use crate::segment_file::SegmentFile;
 use crate::state::{Begun, Segment, Unsynced};
@@ -137,6 +136,7 @@ impl Journal {
         space: Space,
     ) -> Result<Option<Dropped>, AppendError> {
         let shared = &*self.0;
+        self.sync_overdue(writer)?;
         let mut dropped: Option<Dropped> = None;
         let material = loop {
             match self.material(writer, space) {
@@ -187,7 +187,6 @@ impl Journal {
     /// Makes a new segment known, and forgets those that it makes empty.
     fn enter(&self, writer: &mut Writer, active: &Active, header: &SegmentHeader) {
         let mut dead = Vec::new();
-        let mut overdue = Vec::new();
         {
             let mut state = self.0.state.lock();
             while state.segments.back().is_some_and(|segment| segment.first >= header.first) {
@@ -208,20 +207,9 @@ impl Journal {
             state.end = header.first;
             state.end_offset = DATA_START;
             state.written(|| unsynced(active), active.id);
-            // Where nobody syncs, the kernel has written these long ago. Opening relies on it.
-            while state.unsynced.len() > MAX_UNSYNCED {
-                overdue.extend(state.unsynced.pop_front());
-            }
-        }
-        for segment in overdue {
-            if segment.file.sync_data().is_err() {
-                let mut state = self.0.state.lock();
-                state.counters.sync_failures += 1;
-                state.failed.push(segment.id);
-            }
         }
         for segment in dead {
-            self.recycle(writer, &segment);
+            self.recycle(writer, segment);
         }
     }
 
@@ -246,7 +234,7 @@ impl Journal {
                 Err(error) => return Err(NoSpare::Disk(error)),
             }
         }
-        let in_use = shared.bytes_in_use(&writer.pool);
+        let in_use = shared.bytes_in_use(writer);
         let spare = writer.pool.create(&shared.options, in_use)?;
         match spare.file.allocate(shared.options.segment_bytes).during("allocate", &spare.path) {
             Ok(()) => Ok(Material { number: None, path: spare.path, file: spare.file }),
@@ -276,6 +264,7 @@ impl Journal {
         self.begin_segment(&mut writer, position, Space::WithReserve)?;
         let mut state = shared.state.lock();
         state.durable = state.durable.min(position);
+        state.own_from = state.own_from.min(position);
         state.cuts += 1;
         Ok(())
     }

@@ -48,7 +48,8 @@ struct Row {
     generation: u64,
     /// How many times the row has to be written: both slots after a cursor was lowered.
     writes_due: u8,
-    /// Whether records would be skipped after a crash as long as the writes are due.
+    /// Whether a state that is on disk until the writes are done would skip records: a lower one, or none,
+    /// counts.
     lowered: bool,
 }
 
@@ -72,7 +73,10 @@ impl Cursors {
         let mut rows = vec![Row::default(); MAX_CURSORS];
         for (row, slot) in rows.iter_mut().zip(found.slots) {
             if let Some(slot) = slot {
-                *row = Row { cursor: slot.cursor, generation: slot.generation, ..Row::default() };
+                // What was read may be in the kernel's memory only, and on the disk an older state that skips
+                // records to come: so all is written once before the first append.
+                let (cursor, generation) = (slot.cursor, slot.generation);
+                *row = Row { cursor, generation, writes_due: 2, lowered: true };
             }
         }
         let mut lowered = 0;
@@ -95,6 +99,8 @@ impl Cursors {
         if name.is_empty() || name.len() > MAX_NAME_BYTES {
             return Err(CursorError::Name(name.to_owned()));
         }
+        // Rows of removed cursors are free once that is on disk.
+        self.persist_lowered()?;
         let id = {
             let mut table = self.table.lock();
             if let Some(index) = table.rows.iter().position(|row| row.name() == Some(name)) {
@@ -121,6 +127,7 @@ impl Cursors {
         if let Some(row) = self.table.lock().rows.get_mut(id.0) {
             row.cursor = None;
             row.writes_due = 2;
+            row.lowered = true;
         }
         self.persist()
     }

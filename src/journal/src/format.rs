@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! lock                                          held by the one process that writes
+//! sync-failed                                   empty; there from a failed sync until its segments were copied
 //! cursors                                       see `cursor_file`
 //! 000000000000002a-0000000000001f40.segment     segment 0x2a, its first record is position 0x1f40
 //! 0000000000000007.spare                        a segment file without content, to be used next
@@ -96,6 +97,10 @@ pub(crate) enum FileName {
 
 /// Name of the lock file.
 pub(crate) const LOCK_FILE: &str = "lock";
+
+/// Name of the mark that a failed sync leaves. It need not survive a power cut: after one, what can be
+/// read is what the disk has.
+pub(crate) const SYNC_FAILED_FILE: &str = "sync-failed";
 
 /// Name of the cursor file.
 pub(crate) const CURSOR_FILE: &str = "cursors";

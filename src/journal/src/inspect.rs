@@ -10,7 +10,7 @@ use seams::{Disk, OpenMode};
 
 use crate::cursor_file::CursorFile;
 use crate::error::{DiskError, During, ReadError};
-use crate::format::{CURSOR_FILE, FileName};
+use crate::format::{CURSOR_FILE, FileName, LOCK_FILE, SYNC_FAILED_FILE};
 use crate::journal::CursorStatus;
 use crate::position::{Gap, GapCause, Position, SegmentId};
 use crate::reader::{Record, decode};
@@ -73,7 +73,7 @@ pub fn inspect(disk: &dyn Disk, folder: &Path, depth: Depth) -> Result<Inspectio
     let (found, _) = segments_of(&entries);
     let names = entries.iter().map(|entry| (entry.name.as_str(), FileName::parse(&entry.name)));
     let spares = names.clone().filter(|(_, name)| matches!(name, Some(FileName::Spare(_)))).count() as u64;
-    let known = [crate::format::LOCK_FILE, CURSOR_FILE];
+    let known = [LOCK_FILE, CURSOR_FILE, SYNC_FAILED_FILE];
     let strangers = names.filter(|(text, name)| name.is_none() && !known.contains(text));
     let strangers = strangers.map(|(text, _)| text.to_owned()).collect();
     let mut segments = Vec::with_capacity(found.len());

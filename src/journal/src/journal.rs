@@ -1,5 +1,6 @@
 //! [`Journal`]: the handle, and what is shared behind it.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use crate::pool::Pool;
 use crate::position::{Position, SegmentId};
 use crate::reader::Reader;
 use crate::recovery::{self, Recovery};
-use crate::state::State;
+use crate::state::{Segment, State};
 use crate::stats::Stats;
 
 /// An open journal. Clones are the same journal; all methods may be called from any thread and block
@@ -60,6 +61,8 @@ pub(crate) struct Writer {
     pub(crate) active: Option<Active>,
     pub(crate) pool: Pool,
     pub(crate) next_id: SegmentId,
+    /// Segments that are off the list and still have their files, because recycling failed.
+    pub(crate) released: VecDeque<Segment>,
 }
 
 /// The newest segment, as long as it can be written to.
@@ -196,7 +199,10 @@ impl Journal {
 
     /// What the journal holds and has done.
     pub fn stats(&self) -> Stats {
-        let spares = self.0.writer.lock().pool.len() as u64;
+        let (spares, disk_bytes) = {
+            let writer = self.0.writer.lock();
+            (writer.pool.len() as u64, self.0.bytes_in_use(&writer))
+        };
         let state = self.0.state.lock();
         Stats {
             start: state.start(),
@@ -204,7 +210,7 @@ impl Journal {
             durable: state.durable,
             segments: state.segments.len() as u64,
             spares,
-            disk_bytes: state.segment_bytes() + spares * self.0.options.segment_bytes,
+            disk_bytes,
             counters: state.counters,
         }
     }
@@ -228,7 +234,9 @@ impl Shared {
     }
 
     /// Bytes of all segment files, spare ones included.
-    pub(crate) fn bytes_in_use(&self, pool: &Pool) -> u64 {
-        self.state.lock().segment_bytes() + pool.len() as u64 * self.options.segment_bytes
+    pub(crate) fn bytes_in_use(&self, writer: &Writer) -> u64 {
+        let spares = writer.pool.len() as u64 * self.options.segment_bytes;
+        let released: u64 = writer.released.iter().map(|segment| segment.bytes).sum();
+        self.state.lock().segment_bytes() + spares + released
     }
 }

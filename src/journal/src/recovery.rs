@@ -9,7 +9,7 @@ use seams::{DiskLock, Entry, OpenMode};
 
 use crate::cursors::Cursors;
 use crate::error::{DiskError, During, OpenError};
-use crate::format::{DATA_START, FileName, LOCK_FILE};
+use crate::format::{DATA_START, FileName, LOCK_FILE, SYNC_FAILED_FILE};
 use crate::journal::{Active, Environment, Writer};
 use crate::options::Options;
 use crate::pool::Pool;
@@ -19,7 +19,7 @@ use crate::segment_file::{OpenSegmentError, SegmentFile};
 use crate::state::{Begun, Segment, State, Unsynced};
 use crate::stats::Counters;
 
-/// Older segments than these were synced when later ones were begun; see `append`.
+/// Older segments than these were synced before later ones were begun.
 pub(crate) const MAX_UNSYNCED: usize = 8;
 
 /// Gaps that a [`Recovery`] lists; more are only counted.
@@ -76,13 +76,20 @@ pub(crate) fn open(
         Some(newest) => read_tail(environment, folder, newest, &mut recovery)?,
         None => Tail { end: Position(0), end_offset: DATA_START, active: None },
     };
+    let mut unsynced = unsynced_of(environment, folder, &segments);
+    let failure_marked = entries.iter().any(|entry| entry.name == SYNC_FAILED_FILE);
+    // The kernel has told the earlier process of the failure, and would tell this one that all is well.
+    let failed =
+        if failure_marked { unsynced.drain(..).map(|unsynced| unsynced.id).collect() } else { Vec::new() };
     let state = State {
-        unsynced: unsynced_of(environment, folder, &segments),
+        unsynced,
         segments,
         end: tail.end,
         end_offset: tail.end_offset,
         durable: Position(0),
-        failed: Vec::new(),
+        own_from: tail.end,
+        failed,
+        failure_marked,
         names_unsynced: true,
         cuts: 0,
         counters: Counters::default(),
@@ -98,7 +105,7 @@ pub(crate) fn open(
         // What can't be recycled now stays dead, and is tried again at the next opening.
         let _ = pool.recycle(&folder.join(name_of(&segment)), segment.bytes == options.segment_bytes);
     }
-    let writer = Writer { active: tail.active, pool, next_id };
+    let writer = Writer { active: tail.active, pool, next_id, released: VecDeque::new() };
     Ok((Opened { lock, state, writer, cursors }, recovery))
 }
 
@@ -226,7 +233,7 @@ fn read_records(scan: &mut Scan, recovery: &mut Recovery) -> io::Result<()> {
 
 /// The files that an earlier process may have written to and not synced.
 fn unsynced_of(environment: &Environment, folder: &Path, segments: &VecDeque<Segment>) -> VecDeque<Unsynced> {
-    let newest = segments.len().saturating_sub(MAX_UNSYNCED + 1);
+    let newest = segments.len().saturating_sub(MAX_UNSYNCED);
     let mut unsynced = VecDeque::new();
     for segment in segments.range(newest..) {
         let path = folder.join(name_of(segment));

@@ -1,5 +1,6 @@
 //! What is kept and what goes: release, age, drop-oldest, purge; and laying out spares ahead.
 
+use std::io;
 use std::time::Duration;
 
 use crate::error::{DiskError, During, Full};
@@ -50,7 +51,7 @@ impl Journal {
                 if writer.pool.len() >= SPARES_WANTED {
                     return Ok(Prepared::Ready);
                 }
-                let in_use = shared.bytes_in_use(&writer.pool);
+                let in_use = shared.bytes_in_use(&writer);
                 writer.pool.create(&shared.options, in_use)
             };
             let laid_out = created.and_then(|spare| {
@@ -85,7 +86,7 @@ impl Journal {
     pub fn purge_prefix(&self, position: Position) -> Position {
         let mut writer = self.0.writer.lock();
         while let Some(oldest) = self.pop_oldest(|next| next.first <= position) {
-            self.recycle(&mut writer, &oldest);
+            self.recycle(&mut writer, oldest);
         }
         let start = self.records().start;
         self.0.cursors.raise_to(start);
@@ -126,7 +127,7 @@ impl Journal {
             Dropped { from: oldest.first, to, records, bytes: oldest.bytes }
         };
         self.0.cursors.raise_to(dropped.to);
-        self.recycle(writer, &oldest);
+        self.recycle(writer, oldest);
         Some(dropped)
     }
 
@@ -166,12 +167,21 @@ impl Journal {
         opened.ok().and_then(|segment| segment.begun_unix_nanos).map_or(Begun::Unknown, Begun::At)
     }
 
-    /// Turns a segment that is off the list into a spare. If that fails its file stays, and counts as a
-    /// segment again after the next opening: its records may be repeated, and are released again.
-    pub(crate) fn recycle(&self, writer: &mut Writer, segment: &Segment) {
-        let name = FileName::Segment { id: segment.id, first: segment.first };
-        let reusable = segment.reusable && segment.bytes == self.0.options.segment_bytes;
-        let _ = writer.pool.recycle(&self.0.folder.join(name.to_string()), reusable);
+    /// Turns a segment that is off the list into a spare. If that fails it waits for the next time, and
+    /// others after it: an older segment that reappeared after a newer one had gone would look like damage.
+    pub(crate) fn recycle(&self, writer: &mut Writer, segment: Segment) {
+        writer.released.push_back(segment);
+        while let Some(oldest) = writer.released.front() {
+            let name = FileName::Segment { id: oldest.id, first: oldest.first };
+            let reusable = oldest.reusable && oldest.bytes == self.0.options.segment_bytes;
+            let recycled = writer.pool.recycle(&self.0.folder.join(name.to_string()), reusable);
+            match recycled {
+                Ok(()) => writer.released.pop_front(),
+                // It has the other name already: only the sync after that had failed.
+                Err(error) if error.source.kind() == io::ErrorKind::NotFound => writer.released.pop_front(),
+                Err(_) => return,
+            };
+        }
     }
 }
 

@@ -21,10 +21,14 @@ pub(crate) struct State {
     pub(crate) end_offset: u64,
     /// Everything below this survives a power cut.
     pub(crate) durable: Position,
+    /// Records from here on were appended by this process: if they are damaged, a failed sync did it.
+    pub(crate) own_from: Position,
     /// Segments written to since the last sync, oldest first.
     pub(crate) unsynced: VecDeque<Unsynced>,
     /// Segments whose sync failed: what is in them and not durable has to be written again elsewhere.
     pub(crate) failed: Vec<SegmentId>,
+    /// Whether the next process would know of them.
+    pub(crate) failure_marked: bool,
     /// Whether an earlier process may have left names that a power cut takes back.
     pub(crate) names_unsynced: bool,
     /// How often the suffix was cut.

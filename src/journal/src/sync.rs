@@ -3,18 +3,23 @@
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
+use seams::{DiskFile, OpenMode};
+
 use crate::append::Space;
 use crate::error::{DiskError, During, SyncError};
-use crate::format::FileName;
+use crate::format::{FileName, SYNC_FAILED_FILE};
 use crate::journal::{Journal, Writer};
 use crate::pool::NoSpare;
 use crate::position::{Gap, Position, SegmentId};
+use crate::recovery::MAX_UNSYNCED;
 use crate::scan::{OnError, Step};
 use crate::segment_file::SegmentFile;
-use crate::state::Unsynced;
 
 /// Bytes copied at once after a failed sync.
 const COPY_BLOCK_BYTES: usize = 1 << 20;
+
+/// How often it is tried to leave a mark after a failed sync.
+const MARKER_ATTEMPTS: usize = 3;
 
 impl Journal {
     /// Makes durable what was appended before the call, and returns the position up to which that holds.
@@ -37,22 +42,18 @@ impl Journal {
             (state.end, state.cuts, std::mem::take(&mut state.unsynced))
         };
         while let Some(unsynced) = due.front() {
-            let synced = unsynced.file.sync_data().during("sync", &unsynced.path);
-            let mut state = shared.state.lock();
-            if let Err(error) = synced {
-                state.counters.sync_failures += 1;
-                if !state.failed.contains(&unsynced.id) {
-                    state.failed.push(unsynced.id);
-                }
-                // Those not tried are due again, before what was written to meanwhile.
-                let later: Vec<Unsynced> = state.unsynced.drain(..).collect();
+            let Err(error) = unsynced.file.sync_data().during("sync", &unsynced.path) else {
                 due.pop_front();
-                let known: Vec<SegmentId> = due.iter().map(|unsynced| unsynced.id).collect();
-                state.unsynced = due;
-                state.unsynced.extend(later.into_iter().filter(|unsynced| !known.contains(&unsynced.id)));
-                return Err(error.into());
-            }
+                continue;
+            };
+            self.note_failure(unsynced.id);
             due.pop_front();
+            // Those not tried are due again, before what was written to meanwhile.
+            let mut state = shared.state.lock();
+            let known: Vec<SegmentId> = due.iter().map(|unsynced| unsynced.id).collect();
+            let later = std::mem::replace(&mut state.unsynced, due);
+            state.unsynced.extend(later.into_iter().filter(|unsynced| !known.contains(&unsynced.id)));
+            return Err(error.into());
         }
         let mut state = shared.state.lock();
         state.counters.syncs += 1;
@@ -63,22 +64,71 @@ impl Journal {
         Ok(state.durable)
     }
 
-    /// Copies the segments whose sync failed to files that are synced, under the same names.
-    fn copy_failed(&self) -> Result<(), SyncError> {
+    /// Syncs the oldest segments before another one is begun, so that never more than the newest
+    /// [`MAX_UNSYNCED`] are unsynced: opening relies on it. Where nobody syncs, the kernel has written
+    /// these long ago.
+    pub(crate) fn sync_overdue(&self, writer: &mut Writer) -> Result<(), DiskError> {
         loop {
-            let Some(&id) = self.0.state.lock().failed.first() else { return Ok(()) };
-            let mut writer = self.0.writer.lock();
-            let lost = self.copy_segment(&mut writer, id)?;
-            let mut state = self.0.state.lock();
-            state.failed.retain(|&failed| failed != id);
-            if let Some(lost) = lost {
-                state.counters.lost_in_sync += lost.records();
-                return Err(SyncError::Lost(lost));
+            let (failed, oldest) = {
+                let state = self.0.state.lock();
+                if state.failed.len() + state.unsynced.len() < MAX_UNSYNCED {
+                    return Ok(());
+                }
+                (state.failed.first().copied(), state.unsynced.front().cloned())
+            };
+            if let Some(id) = failed {
+                let lost = self.copy_segment(writer, id)?;
+                self.copied(id, lost);
+            } else if let Some(oldest) = oldest {
+                match oldest.file.sync_data() {
+                    Ok(()) => self.0.state.lock().unsynced.retain(|unsynced| unsynced.id != oldest.id),
+                    Err(_) => self.note_failure(oldest.id),
+                }
             }
         }
     }
 
-    /// Returns what of the undurable records could not be read back. The writer waits meanwhile.
+    /// Marks a segment as one that has to be copied, in memory and for the next process: the kernel tells a
+    /// failure once.
+    fn note_failure(&self, id: SegmentId) {
+        let (disk, marker) = (&self.0.environment.disk, self.0.folder.join(SYNC_FAILED_FILE));
+        // If it can't be made on this failing disk, all depends on the process living on until the copy.
+        let made = (0..MARKER_ATTEMPTS).any(|_| disk.open(&marker, OpenMode::Create).is_ok());
+        let mut state = self.0.state.lock();
+        state.failure_marked |= made;
+        state.counters.sync_failures += 1;
+        state.unsynced.retain(|unsynced| unsynced.id != id);
+        if !state.failed.contains(&id) {
+            state.failed.push(id);
+        }
+    }
+
+    /// Copies the segments whose sync failed to files that are synced, under the same names.
+    fn copy_failed(&self) -> Result<(), SyncError> {
+        loop {
+            let Some(&id) = self.0.state.lock().failed.first() else { break };
+            let mut writer = self.0.writer.lock();
+            let lost = self.copy_segment(&mut writer, id)?;
+            if let Some(lost) = self.copied(id, lost) {
+                return Err(SyncError::Lost(lost));
+            }
+        }
+        let marked = std::mem::take(&mut self.0.state.lock().failure_marked);
+        if marked && self.0.environment.disk.remove(&self.0.folder.join(SYNC_FAILED_FILE)).is_err() {
+            // The next process copies segments without need.
+            self.0.state.lock().failure_marked = true;
+        }
+        Ok(())
+    }
+
+    fn copied(&self, id: SegmentId, lost: Option<Gap>) -> Option<Gap> {
+        let mut state = self.0.state.lock();
+        state.failed.retain(|&failed| failed != id);
+        state.counters.lost_in_sync += lost.map_or(0, |lost| lost.records());
+        lost
+    }
+
+    /// Returns which of this process's undurable records could not be read back. The writer waits meanwhile.
     fn copy_segment(&self, writer: &mut Writer, id: SegmentId) -> Result<Option<Gap>, DiskError> {
         let shared = &*self.0;
         let bounds = {
@@ -92,7 +142,7 @@ impl Journal {
         let first = bounds.positions.start;
         let path = shared.folder.join(FileName::Segment { id, first }.to_string());
         let disk = &shared.environment.disk;
-        let old = disk.open(&path, seams::OpenMode::Read).during("open", &path)?;
+        let old = disk.open(&path, OpenMode::Read).during("open", &path)?;
         let material = self.material(writer, Space::WithReserve).map_err(|none| match none {
             NoSpare::Disk(error) => error,
             NoSpare::Full(full) => {
@@ -121,7 +171,10 @@ impl Journal {
             state.unsynced.retain(|unsynced| unsynced.id != id);
         }
         disk.sync_folder(&shared.folder).during("sync", &shared.folder)?;
-        let undurable = first.max(self.durable())..bounds.positions.end;
+        let undurable = {
+            let state = shared.state.lock();
+            state.durable.max(state.own_from)
+        };
         let copied = SegmentFile::open(&**disk, &shared.folder, id, first);
         let copied = copied.map_err(|error| DiskError {
             action: "open",
@@ -129,7 +182,7 @@ impl Journal {
             source: io::Error::other(error),
         })?;
         let mut scan = copied.scan(bounds.positions, bounds.limit, COPY_BLOCK_BYTES, OnError::Fail);
-        scan.seek(undurable.start).during("read", &path)?;
+        scan.seek(undurable).during("read", &path)?;
         let mut lost: Option<Gap> = None;
         loop {
             let gap = match scan.step().during("read", &path)? {
@@ -144,7 +197,7 @@ impl Journal {
 }
 
 /// Copies the first bytes of a file.
-fn copy(from: &dyn seams::DiskFile, to: &dyn seams::DiskFile, len: u64) -> io::Result<()> {
+fn copy(from: &dyn DiskFile, to: &dyn DiskFile, len: u64) -> io::Result<()> {
     let mut block = vec![0; COPY_BLOCK_BYTES];
     let mut at = 0;
     while at < len {

@@ -4,6 +4,7 @@ use crate::failure::Failure;
 use crate::origin::Origin;
 use crate::output::{Output, Routing};
 use crate::pattern::Group;
+use crate::program::{StepId, StepInfo};
 use event::model::{Document, Event, Keys, Path, Slot, Span};
 
 /// One event while it is processed.
@@ -27,8 +28,18 @@ pub struct Context<'c> {
     pub(crate) depth: u32,
     /// Which `group` succeeded last.
     pub(crate) last_group: Option<u32>,
+    /// Failure handlers that are running.
+    pub(crate) handlers: u32,
     /// A handler said that the failure is over.
     pub(crate) recovered: bool,
+    /// The step that dropped the event.
+    pub(crate) dropped_by: Option<StepId>,
+    /// Something was staged and sent, so that the event itself is not sent at the end.
+    pub(crate) committed: bool,
+    /// Loops over elements that are running.
+    pub(crate) loops: u32,
+    /// The program's steps, by their ids.
+    pub(crate) steps: &'c [StepInfo],
 }
 
 /// An event as it was when it was staged for a target.
@@ -59,7 +70,7 @@ pub(crate) struct Tally {
     pub(crate) executed: u64,
     pub(crate) failed: u64,
     pub(crate) dropped: u64,
-    pub(crate) ticks: u64,
+    pub(crate) nanos: u64,
 }
 
 impl Scratch {

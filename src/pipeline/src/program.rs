@@ -1,4 +1,299 @@
-//! placeholder
-/// A step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+//! A compiled sequence of pipelines and how a batch goes through it.
+
+use crate::compile::{Compiler, Library};
+use crate::context::{Context, Scratch, Tally};
+use crate::failure::Failure;
+use crate::origin::Origin;
+use crate::output::{Dropped, Failed, Kept, Output};
+use crate::source::{Diagnostic, Place};
+use crate::step::{Flow, Pipeline};
+use event::model::{Event, KeyId, Keys, Path, Slot, json_read, json_write};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Steps that one event may take; a million cheap ones take a few hundredths of a second.
+pub const MAX_STEPS: u32 = 1_000_000;
+
+/// A step of a program, counted from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StepId(pub u32);
+
+/// What a step is.
+#[derive(Clone, Debug)]
+pub struct StepInfo {
+    /// The pipeline it stands in.
+    pub pipeline: Arc<str>,
+    /// The processor's name.
+    pub kind: &'static str,
+    /// Its tag.
+    pub tag: Option<Arc<str>>,
+    /// Where it is written.
+    pub at: Place,
+}
+
+/// What a step did so far, exact.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StepCounts {
+    /// How often it ran; a false condition doesn't count.
+    pub executed: u64,
+    /// How often it failed, whether or not a handler took it.
+    pub failed: u64,
+    /// How many events it dropped.
+    pub dropped: u64,
+    /// The time it took, with all steps inside it.
+    pub nanos: u64,
+}
+
+#[derive(Debug, Default)]
+struct Counter {
+    executed: AtomicU64,
+    failed: AtomicU64,
+    dropped: AtomicU64,
+    nanos: AtomicU64,
+}
+
+/// A record that a program runs on.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'r> {
+    /// Its number in the batch.
+    pub record: u32,
+    /// Its bytes.
+    pub bytes: &'r [u8],
+    /// What its bytes are.
+    pub form: Form,
+    /// Where it came from.
+    pub origin: &'r Origin<'r>,
+}
+
+/// What the bytes of a record are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As received: they become the field `message`.
+    Message,
+    /// An event as JSON, as an earlier program wrote it.
+    Event,
+}
+
+/// Compiled pipelines, one after the other. Shared by all lanes.
+pub struct Program {
+    pub(crate) pipelines: Vec<Arc<Pipeline>>,
+    pub(crate) steps: Vec<StepInfo>,
+    counters: Vec<Counter>,
+    metadata: Option<Metadata>,
+}
+
+/// Where metadata goes; only for programs that look at it.
+struct Metadata {
+    device_id: Path,
+    device_name: Path,
+    device_type: Path,
+    address: Path,
+    timestamp: Path,
+}
+
+impl Program {
+    /// Compiles the pipelines of these names, to be run one after the other: those of the device, that of the route, those
+    /// of the target.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them, or with pipelines that they call.
+    pub fn compile(keys: &Keys, library: &Library, names: &[&str]) -> Result<Self, Vec<Diagnostic>> {
+        Compiler::new(keys, library).program(names)
+    }
+
+    pub(crate) fn new(
+        keys: &Keys, pipelines: Vec<Arc<Pipeline>>, steps: Vec<StepInfo>, uses_metadata: bool,
+    ) -> Self {
+        let counters = steps.iter().map(|_| Counter::default()).collect();
+        let metadata = uses_metadata.then(|| Metadata::new(keys));
+        Self { pipelines, steps, counters, metadata }
+    }
+
+    /// Its steps; [`StepId`] counts them.
+    pub fn steps(&self) -> &[StepInfo] {
+        &self.steps
+    }
+
+    /// What a step did so far.
+    ///
+    /// # Panics
+    /// When there is no such step.
+    pub fn counts(&self, step: StepId) -> StepCounts {
+        let counter = &self.counters[step.0 as usize];
+        StepCounts {
+            executed: counter.executed.load(Ordering::Relaxed),
+            failed: counter.failed.load(Ordering::Relaxed),
+            dropped: counter.dropped.load(Ordering::Relaxed),
+            nanos: counter.nanos.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Runs the program on records and adds to `out` what became of each. `now` is the time of the run, in nanoseconds since
+    /// the Unix epoch. Pure but for [`counts`](Self::counts), which change once, at the end.
+    pub fn run<'r>(
+        &self, scratch: &mut Scratch, records: impl IntoIterator<Item = Input<'r>>, now: i64, out: &mut Output,
+    ) {
+        scratch.room.tallies.clear();
+        scratch.room.tallies.resize(self.steps.len(), Tally::default());
+        for input in records {
+            self.run_one(scratch, input, now, out);
+        }
+        for (counter, tally) in self.counters.iter().zip(&scratch.room.tallies) {
+            counter.executed.fetch_add(tally.executed, Ordering::Relaxed);
+            counter.failed.fetch_add(tally.failed, Ordering::Relaxed);
+            counter.dropped.fetch_add(tally.dropped, Ordering::Relaxed);
+            counter.nanos.fetch_add(tally.nanos, Ordering::Relaxed);
+        }
+    }
+
+    fn run_one(&self, scratch: &mut Scratch, input: Input<'_>, now: i64, out: &mut Output) {
+        let Scratch { doc, room } = scratch;
+        let event = match input.form {
+            Form::Message => doc.start(input.bytes),
+            Form::Event => doc.start_empty(input.bytes),
+        };
+        let mut cx = Context {
+            event,
+            origin: input.origin,
+            now,
+            room,
+            out,
+            record: input.record,
+            routing: None,
+            staged: Vec::new(),
+            fuel: MAX_STEPS,
+            depth: 0,
+            last_group: None,
+            handlers: 0,
+            recovered: false,
+            dropped_by: None,
+            committed: false,
+            loops: 0,
+            steps: &self.steps,
+        };
+        let result = prepare(&mut cx, input, self.metadata.as_ref()).and_then(|()| self.run_pipelines(&mut cx));
+        let record = input.record;
+        match result {
+            Ok(Flow::Drop) => {
+                let step = cx.dropped_by.unwrap_or(StepId(0)); // always some: only steps drop
+                cx.out.dropped.push(Dropped { record, step });
+            }
+            Ok(_) => {
+                if let Err(cause) = cx.deliver() {
+                    cx.out.failed.push(Failed { record, step: None, cause });
+                }
+            }
+            Err(cause) => cx.out.failed.push(Failed { record, step: cause.step, cause }),
+        }
+    }
+
+    fn run_pipelines(&self, cx: &mut Context<'_>) -> Result<Flow, Failure> {
+        for pipeline in &self.pipelines {
+            match pipeline.run(cx)? {
+                Flow::Next | Flow::Continue | Flow::GoTo(_) => {}
+                end => return Ok(end),
+            }
+        }
+        Ok(Flow::Next)
+    }
+}
+
+fn prepare(cx: &mut Context<'_>, input: Input<'_>, metadata: Option<&Metadata>) -> Result<(), Failure> {
+    if input.form == Form::Event {
+        let whole = cx.event.whole_record();
+        let root = json_read::read(&mut cx.event, whole, json_read::Duplicates::Last)
+            .map_err(|why| Failure::text(format!("the event can't be read: {why}")))?;
+        if !matches!(root, Slot::Map(_)) {
+            return Err(Failure::fixed("the event is no json object"));
+        }
+        cx.event.put(Event::ROOT, root);
+    }
+    match metadata {
+        Some(metadata) => metadata.put(cx),
+        None => Ok(()),
+    }
+}
+
+impl Metadata {
+    fn new(keys: &Keys) -> Self {
+        let path = |names: [&str; 3]| Path::of_names(keys, &names);
+        Self {
+            device_id: path(["_vmetric", "device", "id"]),
+            device_name: path(["_vmetric", "device", "name"]),
+            device_type: path(["_vmetric", "device", "type"]),
+            address: path(["_vmetric", "device", "address"]),
+            timestamp: path(["_vmetric", "event", "timestamp"]),
+        }
+    }
+
+    fn put(&self, cx: &mut Context<'_>) -> Result<(), Failure> {
+        let Slot::Map(root) = cx.event.slot(Event::ROOT) else { return Ok(()) };
+        if cx.event.field(root, KeyId::VMETRIC).is_some() {
+            return Ok(()); // an earlier program put it there
+        }
+        let origin = cx.origin;
+        cx.set(&self.device_id, Slot::Int(origin.device_id))?;
+        for (path, text) in [(&self.device_name, origin.device_name), (&self.device_type, origin.device_type)] {
+            let slot = cx.event.text(text.as_bytes())?;
+            cx.set(path, slot)?;
+        }
+        if let Some(peer) = origin.peer {
+            let slot = cx.event.text(peer.ip().to_string().as_bytes())?;
+            cx.set(&self.address, slot)?;
+        }
+        cx.set(&self.timestamp, Slot::Time(origin.received as i64))
+    }
+}
+
+impl Context<'_> {
+    /// Puts the event out: what is staged for targets, or, if nothing ever was, the event as it is now.
+    fn deliver(&mut self) -> Result<(), Failure> {
+        if self.commit(None) || self.committed {
+            return Ok(());
+        }
+        let routing = self.routing.take();
+        let routing = routing.map(|routing| self.out.routing(&routing));
+        self.put_out(routing)
+    }
+
+    /// Writes the event as it is now.
+    pub(crate) fn put_out(&mut self, routing: Option<u32>) -> Result<(), Failure> {
+        let start = self.out.bytes.len();
+        match json_write::write_event(&self.event, &mut self.out.bytes) {
+            Ok(()) => {
+                let end = self.out.bytes.len();
+                self.out.kept.push(Kept { record: self.record, end, routing });
+                Ok(())
+            }
+            Err(obstacle) => {
+                self.out.bytes.truncate(start);
+                Err(obstacle.into())
+            }
+        }
+    }
+
+    /// Puts out what was staged: all of it, or for one target. Says whether there was any.
+    pub(crate) fn commit(&mut self, destination: Option<&str>) -> bool {
+        let mut any = false;
+        let staged = std::mem::take(&mut self.staged);
+        for entry in staged {
+            if destination.is_some_and(|wanted| entry.routing.destination.as_deref() != Some(wanted)) {
+                self.staged.push(entry);
+                continue;
+            }
+            any = true;
+            self.out.bytes.extend_from_slice(&entry.json);
+            let routing = Some(self.out.routing(&entry.routing));
+            self.out.kept.push(Kept { record: self.record, end: self.out.bytes.len(), routing });
+        }
+        self.committed |= any;
+        any
+    }
+}
+
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Program").field("pipelines", &self.pipelines).field("steps", &self.steps.len()).finish()
+    }
+}

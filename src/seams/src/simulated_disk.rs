@@ -329,7 +329,7 @@ impl Machine {
         let mut state = self.state.lock();
         match state.faults.next(operation, 0) {
             Verdict::Works => look(&mut state),
-            Verdict::Fails(error) | Verdict::Stops(error) => Err(error),
+            Verdict::Fails(error) | Verdict::Stops(error) | Verdict::Off(error) => Err(error),
         }
     }
 
@@ -342,7 +342,7 @@ impl Machine {
         let mut state = self.state.lock();
         let interrupted = match state.faults.next(operation, 0) {
             Verdict::Works => None,
-            Verdict::Fails(error) => return Err(error),
+            Verdict::Fails(error) | Verdict::Off(error) => return Err(error),
             Verdict::Stops(error) if self.rng.chance(1, 2) => return Err(error),
             Verdict::Stops(error) => Some(error),
         };

@@ -181,7 +181,8 @@ impl Tls {
 // === impl AllowedIps ===
 
 impl AllowedIps {
-    /// Whether it takes that address. An IPv4 address that is written as IPv6 (`::ffff:192.0.2.1`) counts as IPv4.
+    /// Whether it takes that address. An IPv4 address that is written as IPv6 (`::ffff:192.0.2.1`) counts as
+    /// IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         match *self {
@@ -219,7 +220,8 @@ impl AllowedIps {
     }
 }
 
-/// One entry of `allowed_ips`. An empty one is wrong: a variable that is empty must not open a device to everybody.
+/// One entry of `allowed_ips`. An empty one is wrong: a variable that is empty must not open a device to
+/// everybody.
 struct AllowedIpsReader;
 
 impl Reader for AllowedIpsReader {

@@ -1,4 +1,4 @@
-//! Devices: where events come from. One file a type; one row a type in [`TYPES`].
+//! Devices: where events come from. One file a type; one row a type in `TYPES`.
 
 mod file;
 mod http;

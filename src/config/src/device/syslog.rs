@@ -113,7 +113,8 @@ impl Reader for TimezoneReader {
     type Value = Timezone;
 
     fn read(&self, node: &Node) -> Result<Timezone, Wrong> {
-        let fix = "write local, UTC, an offset such as +02:00, or a name that this machine knows such as Europe/Berlin";
+        let fix = "write local, UTC, an offset such as +02:00, or a name that this machine knows such as \
+                   Europe/Berlin";
         node.as_text().and_then(timezone).ok_or_else(|| Wrong::new(node, fix))
     }
 

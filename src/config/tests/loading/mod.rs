@@ -1,5 +1,5 @@
 //! Loads texts as configurations.
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(dead_code, clippy::unwrap_used, reason = "for tests, each of which uses a part of it")]
 
 use std::fs;
 

@@ -101,6 +101,11 @@ impl<'e> Event<'e> {
         self.record
     }
 
+    /// The record as a text.
+    pub fn whole_record(&self) -> Span {
+        Span::in_record(0, self.record.len())
+    }
+
     /// The bytes of a text.
     #[inline]
     pub fn bytes(&self, span: Span) -> &[u8] {

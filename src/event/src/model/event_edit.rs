@@ -2,9 +2,21 @@
 
 use super::document::Event;
 use super::keys::KeyId;
-use super::path::{Path, Segment};
+use super::path::{Path, PathError, Segment, segment, split};
 use super::slot::{Children, NodeId, Slot};
 use super::{MAX_DEPTH, Obstacle};
+use smallvec::SmallVec;
+
+/// Why a text is no path of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PathOfEvent {
+    /// It is no path.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// A limit.
+    #[error(transparent)]
+    Limit(#[from] Obstacle),
+}
 
 impl Event<'_> {
     /// Puts a value at a path; objects on the way are made, a null on the way gives way to an object.
@@ -165,6 +177,20 @@ impl Event<'_> {
         children.count -= 1;
         self.doc.nodes[child.0 as usize].next = NodeId::NONE;
         self.put_children(parent, children);
+    }
+
+    /// The steps of a path that is known only now.
+    ///
+    /// # Errors
+    /// When it is no path, or the event would take too many bytes.
+    pub fn segments_of(&mut self, text: &str) -> Result<SmallVec<[Segment; 8]>, PathOfEvent> {
+        let mut segments = SmallVec::new();
+        let mut stopped = None;
+        split(text, |name| match self.key_of(name.as_bytes()) {
+            Ok(key) => segments.push(segment(key, name)),
+            Err(obstacle) => stopped = Some(obstacle),
+        })?;
+        stopped.map_or(Ok(segments), |obstacle| Err(obstacle.into()))
     }
 
     /// A value of its own: maps and lists are copied with all below them, texts are shared.

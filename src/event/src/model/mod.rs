@@ -30,6 +30,7 @@ pub mod path;
 pub mod slot;
 
 pub use document::{Document, Event};
+pub use event_edit::PathOfEvent;
 pub use keys::{KeyId, Keys, LaneKeys};
 pub use path::{Path, PathError, Segment};
 pub use slot::{Children, Kind, NodeId, Slot, Span};

@@ -43,6 +43,16 @@ impl Span {
         (self.start & !IN_ARENA) as usize
     }
 
+    /// Whether it is a part of the record.
+    pub fn is_in_record(self) -> bool {
+        !self.is_in_arena()
+    }
+
+    /// Where it starts, in the record or in the arena.
+    pub fn offset(self) -> usize {
+        self.start()
+    }
+
     /// Length in bytes.
     #[allow(clippy::len_without_is_empty)] // emptiness is asked of the bytes
     pub fn len(self) -> usize {

@@ -26,6 +26,8 @@ pub(super) enum Verdict {
     Fails(io::Error),
     /// The machine stops in the middle of it.
     Stops(io::Error),
+    /// The machine is off: nothing happens.
+    Off(io::Error),
 }
 
 #[derive(Debug, Default)]
@@ -55,7 +57,7 @@ impl Faults {
                 self.machine = MachineState::Stopped;
                 return Verdict::Stops(stopped());
             }
-            MachineState::Stopped => return Verdict::Fails(stopped()),
+            MachineState::Stopped => return Verdict::Off(stopped()),
         }
         if let Some(slow) = &self.slow {
             let transfer = bytes as f64 / slow.bytes_per_second as f64;

@@ -30,15 +30,19 @@ impl SimulatedFile {
         change: impl FnOnce(&mut Inode, Part<'_>) -> io::Result<()>,
     ) -> io::Result<()> {
         let mut state = self.machine.state.lock();
-        let verdict = state.faults.next(operation, bytes);
+        let failure = match state.faults.next(operation, bytes) {
+            Verdict::Works => None,
+            Verdict::Fails(error) | Verdict::Stops(error) => Some(error),
+            Verdict::Off(error) => return Err(error),
+        };
         if state.read_only || !self.writable {
             return Err(io::ErrorKind::ReadOnlyFilesystem.into());
         }
         let free_bytes = state.capacity_bytes.saturating_sub(state.used_bytes());
         let mut inode = self.inode.lock();
-        match verdict {
-            Verdict::Works => change(&mut inode, Part::All { free_bytes }),
-            Verdict::Fails(error) | Verdict::Stops(error) => {
+        match failure {
+            None => change(&mut inode, Part::All { free_bytes }),
+            Some(error) => {
                 change(&mut inode, Part::Some { rng: &self.machine.rng, free_bytes })?;
                 Err(error)
             }
@@ -59,7 +63,7 @@ impl DiskFile for SimulatedFile {
         let mut state = self.machine.state.lock();
         match state.faults.next(Operation::ReadAt, buffer.len() as u64) {
             Verdict::Works => Ok(self.inode.lock().read(buffer, offset)),
-            Verdict::Fails(error) | Verdict::Stops(error) => Err(error),
+            Verdict::Fails(error) | Verdict::Stops(error) | Verdict::Off(error) => Err(error),
         }
     }
 
@@ -93,7 +97,7 @@ impl DiskFile for SimulatedFile {
                 Err(error)
             }
             // The kernel goes on without the process; without power it is all undecided anyway.
-            Verdict::Stops(error) => Err(error),
+            Verdict::Stops(error) | Verdict::Off(error) => Err(error),
         }
     }
 
@@ -142,7 +146,7 @@ impl DiskFile for SimulatedFile {
         let mut state = self.machine.state.lock();
         match state.faults.next(Operation::Len, 0) {
             Verdict::Works => Ok(self.inode.lock().len()),
-            Verdict::Fails(error) | Verdict::Stops(error) => Err(error),
+            Verdict::Fails(error) | Verdict::Stops(error) | Verdict::Off(error) => Err(error),
         }
     }
 }

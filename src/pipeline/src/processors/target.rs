@@ -1,0 +1,70 @@
+//! What most processors start from: a field, where the result goes, and what to do when the field is missing.
+
+use crate::compile::{Options, Reported};
+use crate::context::{Context, not_a_text};
+use crate::failure::Failure;
+use event::model::{Path, Slot, Span};
+
+/// `field`, `target_field` and `ignore_missing`.
+pub(super) struct Target {
+    pub(super) field: Path,
+    pub(super) target: Path,
+    pub(super) ignore_missing: bool,
+}
+
+impl Target {
+    pub(super) fn read(options: &mut Options<'_, '_>) -> Result<Self, Reported> {
+        let field = options.field("field")?;
+        let target = options.field_or("target_field", &field)?;
+        let ignore_missing = options.flag("ignore_missing", false)?;
+        Ok(Self { field, target, ignore_missing })
+    }
+
+    /// The field's value; none if it is missing and that is to be ignored.
+    pub(super) fn value(&self, cx: &Context<'_>) -> Result<Option<Slot>, Failure> {
+        match cx.value(&self.field) {
+            None if self.ignore_missing => Ok(None),
+            None => Err(Failure::missing(&self.field)),
+            value => Ok(value),
+        }
+    }
+
+    /// The field's text; none if it is missing and that is to be ignored.
+    pub(super) fn text(&self, cx: &Context<'_>) -> Result<Option<Span>, Failure> {
+        match self.value(cx)? {
+            None => Ok(None),
+            Some(Slot::Text(span)) => Ok(Some(span)),
+            Some(other) => Err(not_a_text(other).at(&self.field)),
+        }
+    }
+
+    /// Puts the result.
+    pub(super) fn put(&self, cx: &mut Context<'_>, slot: Slot) -> Result<(), Failure> {
+        cx.set(&self.target, slot)
+    }
+
+    /// Puts what `change` makes of the field's text, or of each text of a list of them.
+    pub(super) fn change_texts(
+        &self, cx: &mut Context<'_>, mut change: impl FnMut(&[u8], &mut Vec<u8>),
+    ) -> Result<(), Failure> {
+        let Some(value) = self.value(cx)? else { return Ok(()) };
+        let changed = match value {
+            Slot::Text(span) => Slot::Text(cx.event.rewrite(span, |text, out| change(text, out))?.0),
+            Slot::List(list) => {
+                let mut changed = event::model::Children::EMPTY;
+                let mut at = cx.event.children(list).next();
+                while let Some(node) = at {
+                    let Slot::Text(span) = cx.event.slot(node) else {
+                        return Err(not_a_text(cx.event.slot(node)).at(&self.field));
+                    };
+                    let (span, ()) = cx.event.rewrite(span, |text, out| change(text, out))?;
+                    cx.event.push_to(&mut changed, Slot::Text(span))?;
+                    at = cx.event.next(node);
+                }
+                Slot::List(changed)
+            }
+            other => return Err(not_a_text(other).at(&self.field)),
+        };
+        self.put(cx, changed)
+    }
+}

@@ -1,0 +1,266 @@
+//! Steps, blocks of them, pipelines: how an event goes through its processors.
+//!
+//! A step runs its processor, then its `on_success`, or on failure its `on_failure`. A failure that no handler took
+//! goes to the handler of the pipeline, then to the step that called the pipeline, and so on up to the program.
+
+use crate::condition::Condition;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::program::StepId;
+use event::model::{Event, KeyId, Path, Slot};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// How many pipelines, groups, loops and handlers may be in each other while running.
+pub const MAX_CALL_DEPTH: u32 = 64;
+
+/// What a processor did with the event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// On to the next processor.
+    Next,
+    /// The event is dropped.
+    Drop,
+    /// No further processor, in whatever pipeline; the event is kept.
+    Final,
+    /// Out of the innermost group, pipeline or element of a list.
+    Return,
+    /// On to the next element of the list.
+    Continue,
+    /// On at the step with this label.
+    GoTo(u32),
+}
+
+/// What running something gives.
+pub type Ran = Result<Flow, Failure>;
+
+/// Something that works on one event. No I/O, no waiting.
+pub trait Processor: Send + Sync {
+    /// Works on the event.
+    ///
+    /// # Errors
+    /// Why it could not.
+    fn run(&self, cx: &mut Context<'_>) -> Ran;
+}
+
+/// A processor with its common options.
+pub(crate) struct Step {
+    pub(crate) id: StepId,
+    pub(crate) label: Option<u32>,
+    pub(crate) condition: Option<Condition>,
+    pub(crate) ignore_failure: bool,
+    pub(crate) on_failure: Option<Handler>,
+    pub(crate) on_success: Option<Block>,
+    pub(crate) processor: Box<dyn Processor>,
+}
+
+/// Steps in order.
+#[derive(Default)]
+pub(crate) struct Block {
+    pub(crate) steps: Box<[Step]>,
+}
+
+/// Steps that run after a failure.
+pub(crate) struct Handler {
+    pub(crate) block: Block,
+    pub(crate) names: Arc<FailureNames>,
+}
+
+/// A compiled pipeline.
+pub(crate) struct Pipeline {
+    pub(crate) name: Arc<str>,
+    pub(crate) condition: Option<Condition>,
+    pub(crate) ignore_failure: bool,
+    pub(crate) block: Block,
+    pub(crate) on_failure: Option<Handler>,
+}
+
+/// Where a handler finds what happened, and what each step is called.
+pub(crate) struct FailureNames {
+    pub(crate) ingest: KeyId,
+    pub(crate) message: Path,
+    pub(crate) kind: Path,
+    pub(crate) tag: Path,
+    pub(crate) pipeline: Path,
+}
+
+impl Step {
+    fn run(&self, cx: &mut Context<'_>) -> Ran {
+        if cx.fuel == 0 {
+            return Err(Failure::limit("the event took more steps than it may; look for a go_to that never ends"));
+        }
+        cx.fuel -= 1;
+        let result = match &self.condition {
+            None => self.execute(cx),
+            Some(condition) => match condition.holds(&cx.event, cx.origin) {
+                Ok(false) => return Ok(Flow::Next),
+                Ok(true) => self.execute(cx),
+                Err(failure) => Err(failure),
+            },
+        };
+        match result {
+            Ok(flow) => self.succeeded(flow, cx),
+            Err(failure) => self.failed(failure, cx),
+        }
+    }
+
+    fn execute(&self, cx: &mut Context<'_>) -> Ran {
+        let start = Instant::now();
+        let result = self.processor.run(cx);
+        let tally = &mut cx.room.tallies[self.id.0 as usize];
+        tally.executed += 1;
+        tally.nanos += start.elapsed().as_nanos() as u64;
+        result
+    }
+
+    fn succeeded(&self, flow: Flow, cx: &mut Context<'_>) -> Ran {
+        if flow == Flow::Drop && cx.dropped_by.is_none() {
+            cx.dropped_by = Some(self.id);
+            cx.room.tallies[self.id.0 as usize].dropped += 1;
+        }
+        let Some(block) = &self.on_success else { return Ok(flow) };
+        match nested(cx, |cx| block.run(cx))? {
+            Flow::Next => Ok(flow),
+            other => Ok(other),
+        }
+    }
+
+    #[cold]
+    fn failed(&self, mut failure: Failure, cx: &mut Context<'_>) -> Ran {
+        cx.room.tallies[self.id.0 as usize].failed += 1;
+        failure.step.get_or_insert(self.id);
+        if failure.is_final {
+            return Err(failure);
+        }
+        if self.ignore_failure {
+            return Ok(Flow::Next);
+        }
+        match &self.on_failure {
+            Some(handler) => handler.run(failure, cx),
+            None => Err(failure),
+        }
+    }
+}
+
+impl Block {
+    pub(crate) fn run(&self, cx: &mut Context<'_>) -> Ran {
+        let mut at = 0;
+        while let Some(step) = self.steps.get(at) {
+            match step.run(cx)? {
+                Flow::Next => at += 1,
+                Flow::GoTo(label) => match self.position(label) {
+                    Some(target) => at = target,
+                    None => return Ok(Flow::GoTo(label)),
+                },
+                other => return Ok(other),
+            }
+            if cx.recovered {
+                return Ok(Flow::Next);
+            }
+        }
+        Ok(Flow::Next)
+    }
+
+    fn position(&self, label: u32) -> Option<usize> {
+        self.steps.iter().position(|step| step.label == Some(label))
+    }
+}
+
+impl Handler {
+    /// Runs the handler. Its failure is the failure of what it handles.
+    #[cold]
+    pub(crate) fn run(&self, failure: Failure, cx: &mut Context<'_>) -> Ran {
+        self.note(&failure, cx)?;
+        cx.handlers += 1;
+        let result = nested(cx, |cx| self.block.run(cx));
+        cx.handlers -= 1;
+        self.forget(cx);
+        cx.recovered = false;
+        match result {
+            Err(mut inner) => {
+                inner.step = inner.step.or(failure.step);
+                Err(inner)
+            }
+            flow => flow,
+        }
+    }
+
+    fn note(&self, failure: &Failure, cx: &mut Context<'_>) -> Result<(), Failure> {
+        let names = &self.names;
+        let step = failure.step.and_then(|step| cx.steps.get(step.0 as usize));
+        let message = failure.to_string();
+        let mut put = |path: &Path, text: &str| -> Result<(), Failure> {
+            let slot = cx.event.text(text.as_bytes())?;
+            cx.event.set(path, slot)?;
+            Ok(())
+        };
+        put(&names.message, &message)?;
+        if let Some(step) = step {
+            put(&names.kind, step.kind)?;
+            put(&names.tag, step.tag.as_deref().unwrap_or_default())?;
+            put(&names.pipeline, &step.pipeline)?;
+        }
+        Ok(())
+    }
+
+    fn forget(&self, cx: &mut Context<'_>) {
+        let names = &self.names;
+        for path in [&names.message, &names.kind, &names.tag, &names.pipeline] {
+            cx.event.remove(path);
+        }
+        let Slot::Map(root) = cx.event.slot(Event::ROOT) else { return };
+        let Some(ingest) = cx.event.field(root, names.ingest) else { return };
+        if matches!(cx.event.slot(ingest), Slot::Map(fields) if fields.len() == 0) {
+            cx.event.unlink(Event::ROOT, ingest);
+        }
+    }
+}
+
+impl Pipeline {
+    pub(crate) fn run(&self, cx: &mut Context<'_>) -> Ran {
+        match self.run_inner(cx) {
+            Ok(Flow::Return) => Ok(Flow::Next),
+            Ok(Flow::GoTo(_)) => Err(Failure::fixed(
+                "go_to leads into a group, loop or handler; its target must be beside it or further out",
+            )),
+            other => other,
+        }
+    }
+
+    fn run_inner(&self, cx: &mut Context<'_>) -> Ran {
+        if let Some(condition) = &self.condition
+            && !condition.holds(&cx.event, cx.origin)?
+        {
+            return Ok(Flow::Next);
+        }
+        match self.block.run(cx) {
+            Err(failure) if failure.is_final => Err(failure),
+            Err(_) if self.ignore_failure => Ok(Flow::Next),
+            Err(failure) => match &self.on_failure {
+                Some(handler) => handler.run(failure, cx),
+                None => Err(failure),
+            },
+            flow => flow,
+        }
+    }
+}
+
+/// Goes one level deeper.
+pub(crate) fn nested(cx: &mut Context<'_>, run: impl FnOnce(&mut Context<'_>) -> Ran) -> Ran {
+    if cx.depth >= MAX_CALL_DEPTH {
+        return Err(Failure::limit(format!(
+            "pipelines, groups, loops and handlers are more than {MAX_CALL_DEPTH} deep in each other"
+        )));
+    }
+    cx.depth += 1;
+    let result = run(cx);
+    cx.depth -= 1;
+    result
+}
+
+impl fmt::Debug for Pipeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pipeline({}, {} steps)", self.name, self.block.steps.len())
+    }
+}

@@ -1,0 +1,160 @@
+//! A Director in a test, with a receiver that checks lines and senders that number them.
+
+#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
+
+use config::Source;
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use supervisors::{Director, Options};
+
+/// Nothing in these tests takes longer.
+pub const LIMIT: Duration = Duration::from_secs(30);
+
+/// A port that nobody uses at present.
+pub fn free_port() -> u16 {
+    let socket = TcpListener::bind("127.0.0.1:0").expect("loopback");
+    socket.local_addr().expect("bound").port()
+}
+
+/// A snapshot of this configuration.
+pub fn snapshot(yaml: &str) -> config::Snapshot {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let file = folder.path().join("vmetric.yml");
+    std::fs::write(&file, yaml).expect("written");
+    let loaded = config::load(&Source::File(file), &|_| None);
+    loaded.snapshot.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics))
+}
+
+/// Starts a Director with this configuration on so many lanes.
+pub async fn start(yaml: &str, lanes: usize) -> Director {
+    let options = Options { lanes, ..Options::default() };
+    Director::start(snapshot(yaml), options).await.expect("started")
+}
+
+/// Waits until a condition holds.
+pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + LIMIT;
+    while !condition() {
+        assert!(Instant::now() < deadline, "gave up waiting: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// A TCP receiver that takes lines `SENDER NUMBER`.
+pub struct Receiver {
+    pub port: u16,
+    seen: Arc<Mutex<HashMap<String, Vec<u64>>>>,
+}
+
+impl Receiver {
+    pub fn start() -> Self {
+        Self::start_on(0)
+    }
+
+    pub fn start_on(port: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).expect("loopback");
+        let port = listener.local_addr().expect("bound").port();
+        let seen = Arc::<Mutex<HashMap<String, Vec<u64>>>>::default();
+        let shared = Arc::clone(&seen);
+        std::thread::spawn(move || {
+            for socket in listener.incoming().map_while(Result::ok) {
+                let seen = Arc::clone(&shared);
+                std::thread::spawn(move || {
+                    for line in BufReader::new(socket).lines().map_while(Result::ok) {
+                        let (sender, number) = line.split_once(' ').expect("a whole line");
+                        let number = number.trim_end_matches('.').parse().expect("a whole number");
+                        seen.lock().expect("unpoisoned").entry(sender.to_owned()).or_default().push(number);
+                    }
+                });
+            }
+        });
+        Self { port, seen }
+    }
+
+    /// How many different lines of a sender came.
+    pub fn distinct(&self, sender: &str) -> usize {
+        let seen = self.seen.lock().expect("unpoisoned");
+        let Some(numbers) = seen.get(sender) else { return 0 };
+        let mut numbers = numbers.clone();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers.len()
+    }
+
+    /// All lines of a sender in the order of their arrival.
+    pub fn lines(&self, sender: &str) -> Vec<u64> {
+        self.seen.lock().expect("unpoisoned").get(sender).cloned().unwrap_or_default()
+    }
+
+    /// Asserts that each number below `count` came, first in order.
+    pub fn assert_complete(&self, sender: &str, count: u64) {
+        let lines = self.lines(sender);
+        let mut next = 0;
+        for number in &lines {
+            assert!(*number <= next, "{sender}: {number} came before {next}");
+            next = next.max(number + 1);
+        }
+        assert_eq!(next, count, "{sender}: lines are missing");
+    }
+}
+
+/// A sender of lines `NAME NUMBER` on one connection.
+pub struct Sender {
+    pub name: String,
+    stop: Arc<AtomicBool>,
+    thread: std::thread::JoinHandle<u64>,
+}
+
+impl Sender {
+    /// Connects as soon as somebody listens, and sends until it is told to stop.
+    pub fn start(name: &str, port: u16) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (told, sender) = (Arc::clone(&stop), name.to_owned());
+        let thread = std::thread::spawn(move || {
+            let mut socket = connect(port);
+            let mut sent = 0;
+            while !told.load(SeqCst) {
+                let mut lines = String::new();
+                for number in sent..sent + 50 {
+                    lines.push_str(&format!("{sender} {number}....................\n"));
+                }
+                socket.write_all(lines.as_bytes()).expect("the connection stays");
+                sent += 50;
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            sent
+        });
+        Self { name: name.to_owned(), stop, thread }
+    }
+
+    /// Ends it; returns how many lines were sent.
+    pub fn finish(self) -> u64 {
+        self.stop.store(true, SeqCst);
+        self.thread.join().expect("the sender had no trouble")
+    }
+}
+
+/// Connects as soon as somebody listens.
+pub fn connect(port: u16) -> TcpStream {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        match TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))) {
+            Ok(socket) => return socket,
+            Err(e) => assert!(Instant::now() < deadline, "nobody listens: {e}"),
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// TCP device `in` to TCP target `out`.
+pub fn relay(in_port: u16, out_port: u16) -> String {
+    format!(
+        "devices:\n  - {{id: 1, name: in, type: tcp, properties: {{address: 127.0.0.1, port: {in_port}}}}}\n\
+         targets:\n  - {{name: out, type: tcp, properties: {{address: 127.0.0.1, port: {out_port}}}}}\n\
+         routes:\n  - {{name: all, devices: [in], targets: [out]}}\n"
+    )
+}

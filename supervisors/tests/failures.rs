@@ -30,8 +30,8 @@ async fn suffer(pattern: &str, fault: Fault, times: u32, lanes: usize) {
     let inventory = director.inventory().clone();
     until("everything is settled", || inventory.held() == 0).await;
     let (device, target) = (inventory.device("in").expect("there"), inventory.target("out").expect("there"));
-    assert_eq!(device.flow.accepted.get(), target.flow.due.get());
-    assert_eq!(target.flow.due.get(), target.flow.delivered.get());
+    assert_eq!(device.flow.accepted.get(), target.flow.due());
+    assert_eq!(target.flow.due(), target.flow.delivered.get());
     assert_eq!(director.tree().restarts(), u64::from(times), "nobody else was started again");
     assert_eq!(director.stop().await.events, 0);
 }

@@ -31,7 +31,7 @@ pub struct Sealed {
     stream: StreamId,
     first_seq: u64,
     layout: Layout,
-    _hold: Hold,
+    hold: Hold,
 }
 
 /// Where a record's bytes are in the slab, and where it came from.
@@ -116,7 +116,7 @@ impl Batch {
             assert!(end(record) + trailer <= slab.len(), "a record lies in the slab");
             assert!(usize::from(record.origin) < origins.len(), "a record has an origin");
         }
-        Self(Arc::new(Sealed { slab, records, origins, stream, first_seq, layout, _hold: hold }))
+        Self(Arc::new(Sealed { slab, records, origins, stream, first_seq, layout, hold }))
     }
 }
 
@@ -168,6 +168,11 @@ impl Sealed {
         let first = &self.records[range.start as usize];
         let last = &self.records[range.end as usize - 1];
         Some(&self.slab[first.offset as usize..last.offset as usize + last.len as usize + 1])
+    }
+
+    /// Charges the same device for bytes made from this batch (copies, JSON), without waiting (R1).
+    pub fn charge(&self, bytes: u32) -> Hold {
+        self.hold.more(bytes)
     }
 
     /// The slab.

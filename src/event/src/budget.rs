@@ -259,6 +259,13 @@ impl Hold {
         self.bytes += u64::from(bytes);
     }
 
+    /// Another hold of the same share, taken without waiting; may go beyond the budget (R1).
+    pub fn more(&self, bytes: u32) -> Hold {
+        let mut more = self.share.nothing();
+        more.grow(bytes);
+        more
+    }
+
     /// Gives some of it back; at most all of it.
     pub fn give_back(&mut self, bytes: u32) {
         let bytes = u64::from(bytes).min(self.bytes);

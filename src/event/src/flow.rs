@@ -85,6 +85,8 @@ pub enum Settled {
     Dropped(Cause),
     /// It is kept aside, for a reason.
     Quarantined(Cause),
+    /// The branch does not take this event: its route's condition does not hold, or a pipeline sent it elsewhere.
+    NotMine,
 }
 
 /// A counter that only grows.
@@ -149,8 +151,7 @@ impl DeviceFlow {
 /// What went to a target.
 #[derive(Debug, Default)]
 pub struct TargetFlow {
-    /// Deliveries owed: an event counts once for each branch that leads here.
-    pub due: Counter,
+    held: AtomicU64,
     /// Deliveries made.
     pub delivered: Counter,
     /// Deliveries handed to the spool.
@@ -164,9 +165,16 @@ pub struct TargetFlow {
 }
 
 impl TargetFlow {
+    /// Counts `n` deliveries as owed.
+    pub fn open(&self, n: u64) {
+        self.held.fetch_add(n, Relaxed);
+    }
+
     /// Counts `n` deliveries as ended.
     pub fn settle(&self, n: u64, settled: Settled) {
+        self.held.fetch_sub(n, Relaxed);
         match settled {
+            Settled::NotMine => {}
             Settled::Delivered => self.delivered.add(n),
             Settled::Spooled => self.spooled.add(n),
             Settled::Dropped(cause) => self.dropped.add(cause, n),
@@ -176,8 +184,14 @@ impl TargetFlow {
 
     /// Deliveries under way.
     pub fn held(&self) -> u64 {
-        let ended = self.delivered.get() + self.spooled.get() + self.dropped.sum() + self.quarantined.sum();
-        self.due.get().saturating_sub(ended)
+        self.held.load(Relaxed)
+    }
+
+    /// Deliveries owed in all: an event counts once for each branch that leads here and takes it.
+    pub fn due(&self) -> u64 {
+        // Read in this order, a delivery that ends meanwhile counts twice rather than not at all.
+        let held = self.held();
+        held + self.delivered.get() + self.spooled.get() + self.dropped.sum() + self.quarantined.sum()
     }
 }
 
@@ -190,7 +204,7 @@ mod tests {
         let flow = TargetFlow::default();
         for (n, cause) in Cause::ALL.into_iter().enumerate() {
             assert_eq!(cause as usize, n);
-            flow.due.add(2);
+            flow.open(2);
             flow.settle(1, Settled::Dropped(cause));
             assert_eq!(flow.dropped.get(cause), 1);
         }

@@ -293,7 +293,7 @@ impl State {
         let flow = state.flow.clone();
         let entry = self.entry(entry);
         if let Some(flow) = flow {
-            flow.due.add(u64::from(entry.batch.len() - from));
+            flow.open(u64::from(entry.batch.len() - from));
         }
         entry.open += 1;
         entry.parts.push(Part { branch, attempt: 0, settled_to: from, status: Status::Waiting });
@@ -893,7 +893,7 @@ mod tests {
         while let Some(mut work) = box_a.next() {
             work.claims.pop().expect("work has a claim").settle(Settled::Delivered);
         }
-        assert_eq!((flow.due.get(), flow.delivered.get()), (10, 10));
+        assert_eq!((flow.due(), flow.delivered.get()), (10, 10));
     }
 
     #[test]

@@ -88,6 +88,7 @@ impl Journal {
         while let Some(oldest) = self.pop_oldest(|next| next.first <= position) {
             self.recycle(&mut writer, oldest);
         }
+        self.recycle_released(&mut writer);
         let start = self.records().start;
         self.0.cursors.raise_to(start);
         start
@@ -171,6 +172,10 @@ impl Journal {
     /// others after it: an older segment that reappeared after a newer one had gone would look like damage.
     pub(crate) fn recycle(&self, writer: &mut Writer, segment: Segment) {
         writer.released.push_back(segment);
+        self.recycle_released(writer);
+    }
+
+    fn recycle_released(&self, writer: &mut Writer) {
         while let Some(oldest) = writer.released.front() {
             let name = FileName::Segment { id: oldest.id, first: oldest.first };
             let reusable = oldest.reusable && oldest.bytes == self.0.options.segment_bytes;

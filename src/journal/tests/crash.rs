@@ -26,6 +26,8 @@ struct Model {
     /// Everything that was ever given to an append, by the position that it would have had.
     may: BTreeMap<u64, BTreeSet<Vec<u8>>>,
     durable: u64,
+    /// Records before this were released by then: they may be back, or not, or in part.
+    start: u64,
     settled: [BTreeSet<u64>; 2],
     next_number: u64,
 }
@@ -156,7 +158,7 @@ fn open_and_check<'a>(bench: &'a mut Bench, model: &'a mut Model, rng: &'a Rng, 
     let needed = |position: u64| model.settled.iter().any(|settled| !settled.contains(&position));
     for (&position, bytes) in &model.must {
         let kept = crash == Crash::ProcessKilled || position < model.durable;
-        if kept && (needed(position) || position >= records.start.0) {
+        if kept && (needed(position) || position >= model.start.max(records.start.0)) {
             let found = found.get(&position) == Some(bytes);
             let seed = model.seed;
             assert!(found, "seed {seed}: position {position}, {crash:?}, {recovery:?}, {gaps:?}");
@@ -170,6 +172,7 @@ fn open_and_check<'a>(bench: &'a mut Bench, model: &'a mut Model, rng: &'a Rng, 
         assert!(journal.watermark(*cursor) <= records.end);
     }
     model.must = found;
+    model.start = records.start.0;
     model.uncertain.clear();
     model.durable = model.durable.min(records.end.0);
     Life { bench, model, rng, journal, cursors }
@@ -195,6 +198,7 @@ fn lives(seed: u64, calls: impl Fn(&Rng) -> u64, faults: bool) {
                 break;
             }
         }
+        life.model.start = life.journal.records().start.0;
         let sync_failures = life.journal.stats().counters.sync_failures;
         let killed = bench.disk.process_killed();
         // A process that is killed between a failed sync and its mark leaves its successor in the dark:

@@ -1,6 +1,8 @@
 //! Published test vectors: reading them, comparing as their README says, and the report that must not shrink.
 #![allow(dead_code, unreachable_pub)] // each test file uses its part
 
+pub mod ingest;
+
 use serde_json::{Map, Value};
 use std::path::PathBuf;
 

@@ -1,0 +1,5 @@
+//! The actors of targets: each sender turns deliveries into what its peer understands, and settles them.
+
+pub mod discard;
+pub mod tcp_sender;
+pub mod wire;

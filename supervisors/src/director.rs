@@ -2,15 +2,16 @@
 
 use crate::device_tree::{DeviceTree, addresses, entrance};
 use crate::lane_watch::LaneWatch;
+use crate::programs::Programs;
 use crate::supervisor::{Announce, Charge, StopOrder, start_root, subtree};
 use crate::target_tree::{Senders, senders, target_tree};
 use crate::wiring::Wiring;
 use actors::child::spec::Common;
 use actors::child::{ChildSpec, Faults, Home, Order, State, Tree};
-use actors::data::{Device, Lanes, Sockets, Target};
+use actors::data::{Device, Door, Lanes, Sockets, Target};
 use actors::router::Router;
-use config::{DeviceKind, Snapshot};
-use event::{Budget, DeviceId};
+use config::{DeviceKind, Diagnostic, Snapshot};
+use event::{Budget, DeviceId, PlaceId};
 use parking_lot::Mutex;
 use ractor::ActorRef;
 use seams::{Clock, Rng};
@@ -49,8 +50,10 @@ pub struct Director {
     ended: tokio::task::JoinHandle<()>,
     inventory: Inventory,
     trees: HashMap<String, DeviceTree>,
-    retired: HashMap<String, u32>,
+    doors: HashMap<String, Vec<Arc<dyn Door>>>,
+    retired: Vec<Retired>,
     wiring: Wiring,
+    programs: Programs,
     budget: Budget,
     snapshot: Arc<Snapshot>,
 }
@@ -70,7 +73,26 @@ struct Listed {
 struct Groups {
     targets: Announce,
     lanes: Announce,
+    /// The subtree of each lane.
+    lane: Vec<Announce>,
     devices: Announce,
+}
+
+/// Out of the configuration, delivering what is under way.
+struct Retired {
+    name: String,
+    places: Vec<PlaceId>,
+    /// Whose child it is; one for each lane, or that of all targets.
+    parents: Vec<Announce>,
+    /// How often in a row nothing was under way.
+    done: u32,
+}
+
+/// What of a configuration is prepared before any of it is put into force.
+struct Prepared {
+    programs: Programs,
+    senders: Vec<(String, Senders)>,
+    entrances: Vec<(String, Vec<ChildSpec>)>,
 }
 
 /// What a stopped Director leaves behind.
@@ -98,8 +120,9 @@ impl Director {
             faults: Faults::default(),
         };
         let wiring = Wiring::new(lanes.clone());
-        let groups = Groups::default();
-        let lane_children = lane_children(&common, &lanes, &wiring);
+        let lane = lanes.all().iter().map(|_| Announce::default()).collect();
+        let groups = Groups { lane, ..Groups::default() };
+        let lane_children = lane_children(&common, &lanes, &wiring, &groups.lane);
         let charge = Charge {
             path: "".into(),
             common: common.clone(),
@@ -121,8 +144,10 @@ impl Director {
             ended,
             inventory: Inventory::default(),
             trees: HashMap::new(),
-            retired: HashMap::new(),
+            doors: HashMap::new(),
+            retired: Vec::new(),
             wiring,
+            programs: Programs::default(),
             snapshot: Arc::new(Snapshot {
                 service: snapshot.service.clone(),
                 devices: Vec::new(),
@@ -141,34 +166,74 @@ impl Director {
     /// Puts a configuration into force. Only what changed is touched; nothing waits for a peer.
     ///
     /// # Errors
-    /// When the configuration names what is not available in this version; the present one stays in force then.
+    /// When there are mistakes in pipelines, or the configuration names what is not available in this version. The
+    /// present one stays in force then.
     pub async fn apply(&mut self, snapshot: Snapshot) -> anyhow::Result<()> {
-        let senders = self.changed_targets(&snapshot)?;
-        let entrances = self.changed_devices(&snapshot)?;
+        let Prepared { programs, senders, entrances } = self.prepare(&snapshot)?;
+        self.programs = programs;
         let old = std::mem::replace(&mut self.snapshot, Arc::new(snapshot));
         let snapshot = Arc::clone(&self.snapshot);
+        let enabled = enabled_targets(&snapshot);
 
         let targets = self.groups.targets.nursery().await;
         for (name, senders) in senders {
-            self.retired.remove(&name);
+            self.retired.retain(|retired| retired.name != name);
             targets.adopt(target_tree(&name, &self.common, &senders));
+            self.doors.insert(name, senders.doors);
         }
-        let enabled = enabled_targets(&snapshot);
-        self.wiring.route(&snapshot, &self.inventory.targets_named(&enabled));
+        let stages = self.wiring.stages(&self.programs, &snapshot);
+        for (lane, children) in self.groups.lane.iter().zip(stages.adopt) {
+            let nursery = lane.nursery().await;
+            for child in children {
+                nursery.adopt(child);
+            }
+        }
+        self.wiring.route(&snapshot, &self.inventory.targets_named(&enabled), &self.doors);
+        self.change_devices(&old, &snapshot, entrances).await;
 
+        for (name, places) in stages.retired {
+            self.retired.push(Retired { name, places, parents: self.groups.lane.clone(), done: 0 });
+        }
+        for name in enabled_targets(&old).difference(&enabled) {
+            let places = self.wiring.places(name);
+            self.common.tree.set_state(&format!("targets/{name}"), State::Retired);
+            let parents = vec![self.groups.targets.clone()];
+            self.retired.push(Retired { name: name.clone(), places, parents, done: 0 });
+        }
+        Ok(())
+    }
+
+    fn prepare(&mut self, snapshot: &Snapshot) -> anyhow::Result<Prepared> {
+        if let Some((_, at)) = snapshot.routes.iter().find_map(|route| route.condition.as_ref()) {
+            anyhow::bail!(
+                at.error("conditions of routes are not available in this version", "remove the if")
+                    .to_string()
+            );
+        }
+        let programs = self.programs.next(&self.snapshot, snapshot).map_err(mistakes)?;
+        let senders = self.changed_targets(snapshot)?;
+        let entrances = self.changed_devices(snapshot)?;
+        Ok(Prepared { programs, senders, entrances })
+    }
+
+    async fn change_devices(
+        &mut self,
+        old: &Snapshot,
+        new: &Snapshot,
+        entrances: Vec<(String, Vec<ChildSpec>)>,
+    ) {
         let devices = self.groups.devices.nursery().await;
         for gone in old.devices.iter().filter(|device| device.status) {
-            if !snapshot.device(&gone.name).is_some_and(|device| device.status) {
+            if !new.device(&gone.name).is_some_and(|device| device.status) {
                 self.trees.remove(&gone.name);
                 devices.dismiss(gone.name.as_str());
-                self.release(&gone.kind, &snapshot);
+                self.release(&gone.kind, new);
             }
         }
         for (name, entrance) in entrances {
             let before = old.device(&name).filter(|device| device.status);
-            let now = snapshot.device(&name);
             let same_peers =
-                before.zip(now).is_some_and(|(before, now)| keeps_peers(&before.kind, &now.kind));
+                before.zip(new.device(&name)).is_some_and(|(b, n)| keeps_peers(&b.kind, &n.kind));
             match self.trees.get(&name).filter(|_| same_peers) {
                 Some(tree) => tree.change(entrance),
                 None => {
@@ -176,16 +241,11 @@ impl Director {
                     devices.adopt(tree.spec(&name, &self.common));
                     self.trees.insert(name, tree);
                     if let Some(before) = before {
-                        self.release(&before.kind, &snapshot);
+                        self.release(&before.kind, new);
                     }
                 }
             }
         }
-        for gone in enabled_targets(&old).difference(&enabled) {
-            self.retired.insert(gone.clone(), 0);
-            self.common.tree.set_state(&format!("targets/{gone}"), State::Retired);
-        }
-        Ok(())
     }
 
     /// The senders of targets that are new or changed.
@@ -225,18 +285,22 @@ impl Director {
         }
     }
 
-    /// Lets go of retired targets that have delivered everything. To be called about once a second.
+    /// Lets go of retired targets and stages that have nothing under way. To be called about once a second.
     pub async fn sweep(&mut self) {
         let mut done = Vec::new();
-        for (name, times) in &mut self.retired {
-            *times = if self.wiring.outstanding(name) == 0 { *times + 1 } else { 0 };
-            if *times >= DONE_TIMES {
-                done.push(name.clone());
+        let wiring = &self.wiring;
+        self.retired.retain_mut(|retired| {
+            retired.done = if wiring.outstanding(&retired.places) == 0 { retired.done + 1 } else { 0 };
+            let stays = retired.done < DONE_TIMES;
+            if !stays {
+                done.push((retired.name.clone(), std::mem::take(&mut retired.parents)));
             }
-        }
-        for name in done {
-            self.retired.remove(&name);
-            self.groups.targets.nursery().await.dismiss(name);
+            stays
+        });
+        for (name, parents) in done {
+            for parent in parents {
+                parent.nursery().await.dismiss(name.as_str());
+            }
         }
     }
 
@@ -360,21 +424,26 @@ fn group(name: &str, common: &Common, announce: &Announce, children: Vec<ChildSp
     })
 }
 
-fn lane_children(common: &Common, lanes: &Lanes, wiring: &Wiring) -> Vec<ChildSpec> {
+fn mistakes(found: Vec<Diagnostic>) -> anyhow::Error {
+    let lines: Vec<String> = found.iter().map(Diagnostic::to_string).collect();
+    anyhow::anyhow!(lines.join("\n"))
+}
+
+fn lane_children(common: &Common, lanes: &Lanes, wiring: &Wiring, announces: &[Announce]) -> Vec<ChildSpec> {
     let watched = lanes.clone();
     let watch = ChildSpec::new("watch", "watch", Home::Control, move || Ok(LaneWatch::new(watched.clone())));
     let mut children = vec![watch];
-    for (lane, table) in lanes.all().iter().zip(&wiring.tables) {
+    for ((lane, table), announce) in lanes.all().iter().zip(&wiring.routes).zip(announces) {
         let (address, table, home) = (Arc::clone(&lane.router), table.clone(), Home::Lane(Arc::clone(lane)));
         let make = move || Ok(Router::new(Arc::clone(&address), table.clone()));
         let router = ChildSpec::new("router", "router", home, make);
-        let (common, name) = (common.clone(), format!("lane-{}", lane.index));
+        let (common, announce, name) = (common.clone(), announce.clone(), format!("lane-{}", lane.index));
         children.push(subtree(name, "lane", move |context| Charge {
             path: Arc::clone(&context.path),
             common: common.clone(),
             stop_order: StopOrder::Together,
             children: vec![router.clone()],
-            announce: Announce::default(),
+            announce: announce.clone(),
         }));
     }
     children

@@ -1,7 +1,7 @@
 //! The tree: who supervises whom, in which order things start and stop, what a new configuration changes.
 //!
 //! Read in this order: [`policy`] (what to do when a child ends), [`supervisor`] (who does it),
-//! [`wiring`] (which events go where), [`device_tree`] and [`target_tree`] (what types there are),
+//! [`wiring`] (which events go where), [`programs`] (which pipelines they take), [`device_tree`] and [`target_tree`] (what types there are),
 //! [`lane_watch`], and [`director`], which puts it all together.
 
 #![forbid(unsafe_code)]
@@ -10,6 +10,7 @@ pub mod device_tree;
 pub mod director;
 pub mod lane_watch;
 pub mod policy;
+pub mod programs;
 pub mod supervisor;
 pub mod target_tree;
 pub mod wiring;

@@ -1,98 +1,276 @@
 //! From a configuration to branches: which events of which device go where, in each lane.
 //!
-//! A branch is one way: route, target (and pipeline). Branches keep their identity over configuration changes as
-//! long as the way stays the same, so that what is under way is not disturbed.
+//! A branch is one way through the configuration: route, pipelines, target. Branches keep their identity over
+//! configuration changes as long as the way stays the same, so that what is under way is not disturbed.
 
-use actors::data::{Lane, Lanes, Target};
+use crate::programs::{Programs, Sequence};
+use actors::child::{ChildSpec, Home};
+use actors::data::{Address, Door, Lane, Lanes, Target};
 use actors::router::{RouteTable, Routes};
-use config::{Device, Route, Snapshot};
+use actors::stage::{DeviceLabel, Stage, StageMessage, StageTable, Surroundings};
+use config::{Device, DeviceKind, Route, Snapshot};
 use event::{BranchId, DeviceId, PlaceId};
-use std::collections::{HashMap, HashSet};
+use pipeline::Program;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+
+/// One way that events of a device take.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Way {
+    /// The route.
+    pub route: String,
+    /// The pipelines on it, one after the other.
+    pub sequence: Sequence,
+    /// The target.
+    pub target: String,
+    device: DeviceId,
+}
+
+/// All ways of a configuration. Several pipelines of a route run on independent copies: each makes a way of its own.
+pub fn ways(snapshot: &Snapshot) -> Vec<Way> {
+    let mut ways = Vec::new();
+    for route in snapshot.routes.iter().filter(|route| route.status) {
+        for device in snapshot.devices.iter().filter(|device| takes(route, device)) {
+            for name in &route.targets {
+                let Some(target) = snapshot.target(name).filter(|target| target.status) else { continue };
+                let mut sequences: Vec<Sequence> = route.pipelines.iter().map(|p| vec![p.clone()]).collect();
+                if sequences.is_empty() {
+                    sequences.push(Vec::new());
+                }
+                for middle in sequences {
+                    let sequence = [device.pipelines.clone(), middle, target.pipelines.clone()].concat();
+                    let (route, target) = (route.name.clone(), name.clone());
+                    ways.push(Way { route, sequence, target, device: DeviceId(device.id) });
+                }
+            }
+        }
+    }
+    ways
+}
+
+fn takes(route: &Route, device: &Device) -> bool {
+    route.devices.is_empty() || route.devices.iter().any(|pattern| pattern.matches(device))
+}
 
 /// The branches of all lanes.
 pub struct Wiring {
     lanes: Lanes,
     /// For each lane the routes in force.
-    pub tables: Vec<RouteTable>,
-    ways: HashMap<Way, Vec<BranchId>>,
-    places: HashMap<String, Vec<PlaceId>>,
+    pub routes: Vec<RouteTable>,
+    tables: Vec<StageTable>,
+    branches: HashMap<(String, Sequence, String), Vec<BranchId>>,
+    /// Branches that pipelines choose by the name of their target.
+    reroutes: HashMap<(Sequence, String), Vec<BranchId>>,
+    targets: HashMap<String, Vec<PlaceId>>,
+    stages: HashMap<Sequence, StageSeat>,
+    named: u64,
 }
 
-/// What makes a branch.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Way {
-    route: String,
-    target: String,
+/// A stage's place on each lane.
+struct StageSeat {
+    name: String,
+    places: Vec<PlaceId>,
+    program: Arc<Program>,
+}
+
+/// Children that a lane shall take in, and those it shall let go.
+#[derive(Default)]
+pub struct StageChanges {
+    /// For each lane its new or changed stages.
+    pub adopt: Vec<Vec<ChildSpec>>,
+    /// Names of stages that are no longer needed, once nothing is under way on them.
+    pub retired: Vec<(String, Vec<PlaceId>)>,
 }
 
 impl Wiring {
     /// No branches yet.
     pub fn new(lanes: Lanes) -> Self {
-        let tables = lanes.all().iter().map(|_| RouteTable::default()).collect();
-        Self { lanes, tables, ways: HashMap::new(), places: HashMap::new() }
+        Self {
+            routes: lanes.all().iter().map(|_| RouteTable::default()).collect(),
+            tables: lanes.all().iter().map(|_| StageTable::default()).collect(),
+            lanes,
+            branches: HashMap::new(),
+            reroutes: HashMap::new(),
+            targets: HashMap::new(),
+            stages: HashMap::new(),
+            named: 0,
+        }
     }
 
     /// The places of a target, one in the book of each lane. They stay when the target changes.
     pub fn places(&mut self, target: &str) -> Vec<PlaceId> {
         let lanes = &self.lanes;
-        let add = || lanes.all().iter().map(|lane| lane.book.add_place()).collect();
-        self.places.entry(target.to_owned()).or_insert_with(add).clone()
+        self.targets.entry(target.to_owned()).or_insert_with(|| add_places(lanes)).clone()
     }
 
-    /// Batches under way to a target.
-    pub fn outstanding(&self, target: &str) -> u64 {
-        let Some(places) = self.places.get(target) else { return 0 };
+    /// Batches under way through places, one of each lane.
+    pub fn outstanding(&self, places: &[PlaceId]) -> u64 {
         let lanes = self.lanes.all().iter().zip(places);
         lanes.map(|(lane, place)| lane.book.outstanding_through(*place)).sum()
     }
 
+    /// Brings stages in line with the programs in use. New ones are to be adopted before events are routed to them.
+    pub fn stages(&mut self, programs: &Programs, snapshot: &Snapshot) -> StageChanges {
+        let mut changes =
+            StageChanges { adopt: vec![Vec::new(); self.lanes.all().len()], retired: Vec::new() };
+        let used: BTreeSet<Sequence> = ways(snapshot).into_iter().map(|way| way.sequence).collect();
+        for sequence in &used {
+            let Some(program) = programs.get(sequence) else { continue };
+            if self.stages.get(sequence).is_some_and(|seat| Arc::ptr_eq(&seat.program, program)) {
+                continue;
+            }
+            let places = match self.stages.get(sequence) {
+                Some(seat) => seat.places.clone(),
+                None => add_places(&self.lanes),
+            };
+            let name = match self.stages.get(sequence) {
+                Some(seat) => seat.name.clone(),
+                None => {
+                    self.named += 1;
+                    format!("stage-{}-{}", self.named, sequence.join("+").replace('/', "_"))
+                }
+            };
+            for (n, lane) in self.lanes.all().iter().enumerate() {
+                let table = self.tables[n].clone();
+                let spec = stage_spec(&name, lane, places[n], program, programs, table);
+                changes.adopt[n].push(spec);
+            }
+            self.stages.insert(sequence.clone(), StageSeat { name, places, program: Arc::clone(program) });
+        }
+        let gone: Vec<Sequence> = self.stages.keys().filter(|s| !used.contains(*s)).cloned().collect();
+        for sequence in gone {
+            if let Some(seat) = self.stages.remove(&sequence) {
+                self.branches.retain(|(_, s, _), _| *s != sequence);
+                self.reroutes.retain(|(s, _), _| *s != sequence);
+                changes.retired.push((seat.name, seat.places));
+            }
+        }
+        changes
+    }
+
     /// Puts a configuration's routes into force. Devices that are no longer in it keep the routes they had, for what
     /// they have already taken in.
-    pub fn route(&mut self, snapshot: &Snapshot, targets: &HashMap<String, Arc<Target>>) {
+    pub fn route(
+        &mut self,
+        snapshot: &Snapshot,
+        targets: &HashMap<String, Arc<Target>>,
+        doors: &HashMap<String, Vec<Arc<dyn Door>>>,
+    ) {
         let present: HashSet<DeviceId> = snapshot.devices.iter().map(|d| DeviceId(d.id)).collect();
         let mut routes: Vec<Routes> = Vec::new();
-        for table in &self.tables {
+        for table in &self.routes {
             let leaving = table.current();
             let leaving = leaving.iter().filter(|(device, _)| !present.contains(device));
             routes.push(leaving.map(|(device, branches)| (*device, branches.clone())).collect());
         }
-        for route in snapshot.routes.iter().filter(|route| route.status) {
-            let devices = matching(route, snapshot);
-            for name in &route.targets {
-                let Some(target) = targets.get(name) else { continue };
-                let branches = self.branches(route, name, target);
-                for (routes, branch) in routes.iter_mut().zip(branches) {
-                    for device in &devices {
-                        routes.entry(*device).or_default().push(branch);
-                    }
+        for way in ways(snapshot) {
+            let Some(target) = targets.get(&way.target) else { continue };
+            let branches = self.branches(&way, target);
+            for (routes, branch) in routes.iter_mut().zip(branches) {
+                let of_device = routes.entry(way.device).or_default();
+                if !of_device.contains(&branch) {
+                    of_device.push(branch);
                 }
             }
         }
-        for (table, routes) in self.tables.iter().zip(routes) {
+        // Stages first: a batch that takes a new way must find its door.
+        for lane in 0..self.tables.len() {
+            let surroundings = self.surroundings(lane, snapshot, targets, doors);
+            self.tables[lane].replace(surroundings);
+        }
+        for (table, routes) in self.routes.iter().zip(routes) {
             table.replace(routes);
         }
     }
 
-    fn branches(&mut self, route: &Route, name: &str, target: &Arc<Target>) -> Vec<BranchId> {
-        let way = Way { route: route.name.clone(), target: name.to_owned() };
-        if let Some(branches) = self.ways.get(&way) {
+    fn surroundings(
+        &mut self,
+        lane: usize,
+        snapshot: &Snapshot,
+        targets: &HashMap<String, Arc<Target>>,
+        doors: &HashMap<String, Vec<Arc<dyn Door>>>,
+    ) -> Surroundings {
+        let before = self.tables[lane].current();
+        let mut next = Surroundings::default();
+        // What was dispatched before a change may still be on its way.
+        next.doors.extend(before.doors.iter().map(|(branch, door)| (*branch, Arc::clone(door))));
+        next.devices.extend(before.devices.iter().map(|(id, label)| (*id, label.clone())));
+        for ((_, _, target), branches) in &self.branches {
+            if let Some(doors) = doors.get(target) {
+                next.doors.insert(branches[lane], Arc::clone(&doors[lane]));
+            }
+        }
+        let sequences: Vec<Sequence> = self.stages.keys().cloned().collect();
+        for sequence in sequences {
+            let mut by_name = HashMap::new();
+            for (name, target) in targets {
+                let branches = self.reroute(&sequence, name, target);
+                let Some(doors) = doors.get(name) else { continue };
+                next.doors.insert(branches[lane], Arc::clone(&doors[lane]));
+                by_name.insert(Arc::from(name.as_str()), branches[lane]);
+            }
+            next.reroutes.insert(self.stages[&sequence].places[lane], by_name);
+        }
+        for device in &snapshot.devices {
+            let label = DeviceLabel { name: device.name.as_str().into(), kind: kind_name(&device.kind) };
+            next.devices.insert(DeviceId(device.id), label);
+        }
+        next
+    }
+
+    fn branches(&mut self, way: &Way, target: &Arc<Target>) -> Vec<BranchId> {
+        let key = (way.route.clone(), way.sequence.clone(), way.target.clone());
+        if let Some(branches) = self.branches.get(&key) {
             return branches.clone();
         }
-        let places = self.places(name);
-        let lanes = self.lanes.all().iter().zip(places);
-        let add =
-            |(lane, place): (&Arc<Lane>, _)| lane.book.add_branch([place], Some(Arc::clone(&target.flow)));
-        let branches: Vec<BranchId> = lanes.map(add).collect();
-        self.ways.insert(way, branches.clone());
+        let branches = self.add_branches(&way.sequence, &way.target, target);
+        self.branches.insert(key, branches.clone());
         branches
+    }
+
+    fn reroute(&mut self, sequence: &Sequence, name: &str, target: &Arc<Target>) -> Vec<BranchId> {
+        let key = (sequence.clone(), name.to_owned());
+        if let Some(branches) = self.reroutes.get(&key) {
+            return branches.clone();
+        }
+        let branches = self.add_branches(sequence, name, target);
+        self.reroutes.insert(key, branches.clone());
+        branches
+    }
+
+    fn add_branches(&mut self, sequence: &Sequence, name: &str, target: &Arc<Target>) -> Vec<BranchId> {
+        let ends = self.places(name);
+        let stages = self.stages.get(sequence).map(|seat| &seat.places);
+        let lanes = self.lanes.all().iter().enumerate();
+        let path = |n: usize| stages.map(|places| places[n]).into_iter().chain([ends[n]]);
+        lanes.map(|(n, lane)| lane.book.add_branch(path(n), Some(Arc::clone(&target.flow)))).collect()
     }
 }
 
-/// The devices whose events a route takes.
-fn matching(route: &Route, snapshot: &Snapshot) -> Vec<DeviceId> {
-    let takes = |device: &&Arc<Device>| {
-        route.devices.is_empty() || route.devices.iter().any(|pattern| pattern.matches(device))
-    };
-    snapshot.devices.iter().filter(takes).map(|device| DeviceId(device.id)).collect()
+fn add_places(lanes: &Lanes) -> Vec<PlaceId> {
+    lanes.all().iter().map(|lane| lane.book.add_place()).collect()
+}
+
+fn stage_spec(
+    name: &str,
+    lane: &Arc<Lane>,
+    place: PlaceId,
+    program: &Arc<Program>,
+    programs: &Programs,
+    table: StageTable,
+) -> ChildSpec {
+    let address = Address::<StageMessage>::at(vec![(Arc::clone(&lane.book), place)]);
+    let (program, keys) = (Arc::clone(program), programs.keys().clone());
+    let make = move || Ok(Stage::new(address.clone(), place, program.clone(), keys.clone(), table.clone()));
+    ChildSpec::new(name, "stage", Home::Lane(Arc::clone(lane)), make)
+}
+
+fn kind_name(kind: &DeviceKind) -> &'static str {
+    match kind {
+        DeviceKind::Syslog(_) => "syslog",
+        DeviceKind::Tcp(_) => "tcp",
+        DeviceKind::Udp(_) => "udp",
+        DeviceKind::Http(_) => "http",
+        DeviceKind::File(_) => "file",
+    }
 }

@@ -8,8 +8,15 @@ use std::time::Duration;
 
 /// Three senders under load while `pattern` suffers `fault` so many times.
 async fn suffer(pattern: &str, fault: Fault, times: u32, lanes: usize) {
+    suffer_with("}", pattern, fault, times, lanes).await;
+}
+
+/// The same with pipelines on the route: what is added to the configuration of the route.
+async fn suffer_with(pipelines: &str, pattern: &str, fault: Fault, times: u32, lanes: usize) {
     let (receiver, in_port) = (Receiver::start(), free_port());
-    let director = start(&relay(in_port, receiver.port), lanes).await;
+    let yaml =
+        relay(in_port, receiver.port).replace("targets: [out]}", &format!("targets: [out]{pipelines}"));
+    let director = start(&yaml, lanes).await;
     let senders: Vec<Sender> = (0..3).map(|n| Sender::start(&format!("s{n}"), in_port)).collect();
     until("all senders are connected", || senders.iter().all(|s| receiver.distinct(&s.name) > 0)).await;
     for _ in 0..times {
@@ -54,6 +61,18 @@ async fn a_router_that_panics_loses_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_panics_reads_on() {
     suffer("devices/in/connection-*", Fault::Panic, 3, 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stage_that_panics_loses_nothing() {
+    let pipelines = ", pipelines: [mark]}\npipelines:\n  - name: mark\n    processors:\n      - set: {field: mark, value: seen}\n";
+    suffer_with(pipelines, "lanes/lane-*/stage-*", Fault::Panic, 3, 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sender_behind_a_stage_that_panics_loses_nothing() {
+    let pipelines = ", pipelines: [mark]}\npipelines:\n  - name: mark\n    processors:\n      - set: {field: mark, value: seen}\n";
+    suffer_with(pipelines, "targets/out/sender-*", Fault::Panic, 3, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use event::ledger::Work;
 use event::{Batch, Book, Claim, Hold, PlaceId};
 use smallvec::{SmallVec, smallvec};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Something to deliver, with the claim on it.
@@ -25,17 +26,17 @@ pub enum Payload {
     Encoded(Encoded),
 }
 
-/// Encoded events, one behind the other without delimiters.
-#[derive(Debug)]
+/// Events as a pipeline left them.
+#[derive(Clone, Debug)]
 pub struct Encoded {
     /// The batch they were made from.
     pub batch: Batch,
-    /// Their bytes.
+    /// Their bytes, and perhaps those of others.
     pub bytes: Bytes,
-    /// For each event: the record it was made from, and where its bytes end.
-    pub ends: Vec<(u32, u32)>,
+    /// For each event: the record it was made from, and where its bytes are.
+    pub events: Vec<(u32, Range<u32>)>,
     /// The budget that the bytes take.
-    pub hold: Hold,
+    pub hold: Arc<Hold>,
 }
 
 impl Payload {

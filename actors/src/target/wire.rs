@@ -2,7 +2,7 @@
 
 use crate::data::delivery::{Delivery, Payload};
 use bytes::Bytes;
-use event::{Claim, Settled};
+use event::{Claim, Hold, Settled};
 
 /// How events are told apart on an outgoing stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,8 +19,9 @@ pub struct Wire {
     bytes: Bytes,
     borders: Borders,
     claim: Claim,
-    /// Keeps the bytes' budget.
-    _payload: Payload,
+    payload: Payload,
+    /// The budget that copied bytes take.
+    _copied: Option<Hold>,
 }
 
 /// Where events end.
@@ -40,6 +41,7 @@ impl Wire {
     pub fn new(delivery: Delivery, framing: &WireFraming) -> Self {
         let Delivery { mut payload, claim } = delivery;
         let first = claim.first();
+        let mut copied = None;
         let (bytes, borders) = match &mut payload {
             Payload::Raw(batch) => {
                 let slab = match framing {
@@ -56,19 +58,16 @@ impl Wire {
                 }
             }
             Payload::Encoded(encoded) => {
-                let mut from = 0;
-                let events = encoded.ends.iter().filter_map(|&(record, end)| {
-                    let event = &encoded.bytes[from as usize..end as usize];
-                    from = end;
-                    (record >= first).then_some((record, event))
-                });
+                let events = encoded.events.iter().filter(|(record, _)| *record >= first);
+                let events =
+                    events.map(|(n, span)| (*n, &encoded.bytes[span.start as usize..span.end as usize]));
                 let (bytes, ends) = frame(events, framing);
-                encoded.hold.grow((bytes.len() as u32).saturating_sub(encoded.bytes.len() as u32));
+                copied = Some(encoded.batch.charge(bytes.len() as u32));
                 encoded.bytes = Bytes::new();
                 (bytes, Borders::Listed(ends))
             }
         };
-        Self { bytes, borders, claim, _payload: payload }
+        Self { bytes, borders, claim, payload, _copied: copied }
     }
 
     /// All bytes.
@@ -86,7 +85,7 @@ impl Wire {
     pub fn delivered_up_to(&mut self, acknowledged: usize) -> usize {
         match &self.borders {
             Borders::Slab { first } => {
-                let batch = self._payload.batch();
+                let batch = self.payload.batch();
                 let base = batch.records()[*first as usize].offset as usize;
                 let end = |n: u32| {
                     let record = &batch.records()[n as usize];

@@ -140,6 +140,11 @@ impl Sealed {
         &self.records
     }
 
+    /// All origins.
+    pub fn origins(&self) -> &[Origin] {
+        &self.origins
+    }
+
     /// The bytes of record `index`.
     ///
     /// # Panics

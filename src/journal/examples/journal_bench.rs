@@ -1,21 +1,27 @@
 //! Measures a journal on a real disk: `cargo run --release -p journal --example journal_bench -- <folder> [megabytes]`.
 //!
 //! Prints, for each case, what it took. The cases: append with a sync for each 1 MiB, append with a sync in
-//! the background, append without sync, read back, open again.
+//! the background, append without sync, read back, open again. The first and the third take turns with bare
+//! writes to a laid-out file, which are the limit: disks and neighbours change from minute to minute.
 
 #![expect(clippy::unwrap_used, reason = "a measurement stops where it is surprised")]
 
+use std::io::IoSlice;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use journal::{Compression, Environment, Journal, Options, Position, Read};
-use seams::{Clock, RealDisk, Rng};
+use seams::{Clock, Disk, OpenMode, RealDisk, Rng};
 
 const BATCH_BYTES: usize = 128 << 10;
 const BATCHES_AT_ONCE: usize = 8;
 const MIB: u64 = 1 << 20;
+
+/// Before the other side takes its turn.
+const ROUND_MEGABYTES: u64 = 60;
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
@@ -33,7 +39,7 @@ fn main() {
     lay_out(&folder);
     synced(&folder, megabytes, &noise);
     synced_beside(&folder, megabytes, &noise);
-    written(&folder, "written", megabytes, &noise, Compression::None);
+    in_turns(&folder, "written", megabytes, &noise, false);
     written(&folder, "written, text, lz4", megabytes, &text, Compression::Lz4);
     written(&folder, "written, noise, lz4", megabytes, &noise, Compression::Lz4);
     read(&folder, megabytes);
@@ -70,18 +76,46 @@ fn lay_out(folder: &Path) {
     journal.sync().unwrap();
 }
 
+/// 1 MiB and a sync, again and again, in turns with bare writes.
 fn synced(folder: &Path, megabytes: u64, bytes: &[u8]) {
+    in_turns(folder, "1 MiB, then sync", megabytes, bytes, true);
+}
+
+/// A round of the journal, then a round of bare writes, and so on.
+fn in_turns(folder: &Path, name: &str, megabytes: u64, bytes: &[u8], sync: bool) {
     let (journal, batches) = (open(folder, Compression::None), batches(bytes));
-    let (before, started) = (written_to_disk(), Instant::now());
-    for _ in 0..megabytes {
-        append(&journal, &batches);
+    let bare = RealDisk.open(&folder.join("bare"), OpenMode::Create).unwrap();
+    bare.lay_out((ROUND_MEGABYTES + 1) * MIB).unwrap();
+    let (mut journal_time, mut bare_time) = (Duration::ZERO, Duration::ZERO);
+    let mut journal_sectors = 0;
+    let rounds = megabytes.div_ceil(ROUND_MEGABYTES);
+    for _ in 0..rounds {
+        let (before, started) = (sectors_written(folder), Instant::now());
+        for _ in 0..ROUND_MEGABYTES {
+            append(&journal, &batches);
+            if sync {
+                journal.sync().unwrap();
+            }
+        }
+        journal_time += started.elapsed();
         journal.sync().unwrap();
+        journal_sectors += sectors_written(folder) - before;
+        let started = Instant::now();
+        for round in 0..ROUND_MEGABYTES {
+            bare.write_at(&mut [IoSlice::new(bytes)], 4096 + round * MIB).unwrap();
+            if sync {
+                bare.sync_data().unwrap();
+            }
+        }
+        bare_time += started.elapsed();
+        bare.sync_data().unwrap();
     }
-    report("1 MiB, then sync", started, megabytes);
-    println!(
-        "  disk writes per payload byte: {:.3}",
-        (written_to_disk() - before) as f64 / (megabytes * MIB) as f64
-    );
+    let megabytes = rounds * ROUND_MEGABYTES;
+    let rate = |time: Duration| megabytes as f64 / time.as_secs_f64();
+    println!("{name}: {:.0} MiB/s; bare writes {:.0} MiB/s", rate(journal_time), rate(bare_time));
+    let payload = (megabytes * MIB) as f64;
+    println!("  bytes to the device for each payload byte: {:.3}", journal_sectors as f64 * 512.0 / payload);
+    RealDisk.remove(&folder.join("bare")).unwrap();
 }
 
 fn synced_beside(folder: &Path, megabytes: u64, bytes: &[u8]) {
@@ -91,7 +125,10 @@ fn synced_beside(folder: &Path, megabytes: u64, bytes: &[u8]) {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
-                journal.sync().unwrap();
+                if journal.durable() < journal.records().end {
+                    journal.sync().unwrap();
+                }
+                std::thread::yield_now();
             }
         });
         for _ in 0..megabytes {
@@ -147,9 +184,10 @@ fn report(name: &str, started: Instant, megabytes: u64) {
     println!("{name}: {:.0} MiB/s ({megabytes} MiB in {seconds:.2} s)", megabytes as f64 / seconds);
 }
 
-/// Bytes that this process caused to be written to disk, by the kernel's count.
-fn written_to_disk() -> u64 {
-    let counts = std::fs::read_to_string("/proc/self/io").unwrap_or_default();
-    let line = counts.lines().find_map(|line| line.strip_prefix("write_bytes: "));
-    line.and_then(|number| number.parse().ok()).unwrap_or(0)
+/// Sectors of 512 bytes that the folder's device has written, for whomever; 0 where the kernel does not say.
+fn sectors_written(folder: &Path) -> u64 {
+    let device = std::fs::metadata(folder).unwrap().dev();
+    let (major, minor) = ((device >> 8) & 0xfff, (device & 0xff) | ((device >> 12) & 0xfff00));
+    let counts = std::fs::read_to_string(format!("/sys/dev/block/{major}:{minor}/stat")).unwrap_or_default();
+    counts.split_whitespace().nth(6).and_then(|number| number.parse().ok()).unwrap_or(0)
 }

@@ -252,10 +252,9 @@ impl Scan {
     fn next_candidate(&self) -> u64 {
         let next = self.offset + ALIGNMENT;
         let Some(salt) = self.salt else { return next };
-        let salt = salt.to_le_bytes();
         let start = (next - self.block_at) as usize;
         let words = self.block.get(start..).unwrap_or_default().chunks_exact(ALIGNMENT as usize);
-        let skipped = words.take_while(|word| word[4..] != salt).count() as u64;
+        let skipped = words.take_while(|word| u32_at(word, 4) != salt).count() as u64;
         next + skipped * ALIGNMENT
     }
 

@@ -219,7 +219,7 @@ fn lives(seed: u64, calls: impl Fn(&Rng) -> u64, faults: bool) {
 
 #[test]
 fn nothing_durable_is_lost_by_a_crash_at_any_call() {
-    for seed in 0..2000 {
+    for seed in 0..1000 {
         lives(seed, |rng| rng.below(150), false);
     }
 }
@@ -227,7 +227,7 @@ fn nothing_durable_is_lost_by_a_crash_at_any_call() {
 #[test]
 fn nothing_durable_is_lost_by_a_crash_at_each_call_of_one_history() {
     for stop in 0..250 {
-        for seed in 0..4 {
+        for seed in 0..2 {
             lives(seed, |_| stop, false);
         }
     }
@@ -235,7 +235,7 @@ fn nothing_durable_is_lost_by_a_crash_at_each_call_of_one_history() {
 
 #[test]
 fn nothing_durable_is_lost_when_calls_fail_before_the_crash() {
-    for seed in 0..2000 {
+    for seed in 0..1000 {
         lives(10_000 + seed, |rng| 50 + rng.below(300), true);
     }
 }

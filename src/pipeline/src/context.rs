@@ -70,7 +70,7 @@ pub(crate) struct Tally {
     pub(crate) executed: u64,
     pub(crate) failed: u64,
     pub(crate) dropped: u64,
-    pub(crate) nanos: u64,
+    pub(crate) ticks: u64,
 }
 
 impl Scratch {

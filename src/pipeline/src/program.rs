@@ -7,6 +7,7 @@ use crate::origin::Origin;
 use crate::output::{Dropped, Failed, Kept, Output};
 use crate::source::{Diagnostic, Place};
 use crate::step::{Flow, Pipeline};
+use crate::ticks;
 use event::model::{Event, KeyId, Keys, Path, Slot, json_read, json_write};
 use std::fmt;
 use std::sync::Arc;
@@ -105,6 +106,7 @@ impl Program {
     pub(crate) fn new(
         keys: &Keys, pipelines: Vec<Arc<Pipeline>>, steps: Vec<StepInfo>, uses_metadata: bool,
     ) -> Self {
+        ticks::anchor();
         let counters = steps.iter().map(|_| Counter::default()).collect();
         let metadata = uses_metadata.then(|| Metadata::new(keys));
         Self { pipelines, steps, counters, metadata }
@@ -139,11 +141,13 @@ impl Program {
         for input in records {
             self.run_one(scratch, input, now, out);
         }
+        let nanos_per_tick = ticks::nanos_per_tick();
         for (counter, tally) in self.counters.iter().zip(&scratch.room.tallies) {
             counter.executed.fetch_add(tally.executed, Ordering::Relaxed);
             counter.failed.fetch_add(tally.failed, Ordering::Relaxed);
             counter.dropped.fetch_add(tally.dropped, Ordering::Relaxed);
-            counter.nanos.fetch_add(tally.nanos, Ordering::Relaxed);
+            let nanos = (tally.ticks as f64 * nanos_per_tick) as u64;
+            counter.nanos.fetch_add(nanos, Ordering::Relaxed);
         }
     }
 

@@ -7,10 +7,10 @@ use crate::condition::Condition;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::program::StepId;
+use crate::ticks;
 use event::model::{Event, KeyId, Path, Slot};
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// How many pipelines, groups, loops and handlers may be in each other while running.
 pub const MAX_CALL_DEPTH: u32 = 64;
@@ -106,11 +106,11 @@ impl Step {
     }
 
     fn execute(&self, cx: &mut Context<'_>) -> Ran {
-        let start = Instant::now();
+        let start = ticks::now();
         let result = self.processor.run(cx);
         let tally = &mut cx.room.tallies[self.id.0 as usize];
         tally.executed += 1;
-        tally.nanos += start.elapsed().as_nanos() as u64;
+        tally.ticks += ticks::now().saturating_sub(start);
         result
     }
 

@@ -65,7 +65,7 @@ impl Receiver {
                 let seen = Arc::clone(&shared);
                 std::thread::spawn(move || {
                     for line in BufReader::new(socket).lines().map_while(Result::ok) {
-                        let (sender, number) = line.split_once(' ').expect("a whole line");
+                        let (sender, number) = message(&line).split_once(' ').expect("a whole line");
                         let number = number.trim_end_matches('.').parse().expect("a whole number");
                         seen.lock().expect("unpoisoned").entry(sender.to_owned()).or_default().push(number);
                     }
@@ -100,6 +100,12 @@ impl Receiver {
         }
         assert_eq!(next, count, "{sender}: lines are missing");
     }
+}
+
+/// The message of an event: the line itself, or what a JSON event has in its field `message`.
+fn message(line: &str) -> &str {
+    let Some((_, rest)) = line.split_once("\"message\":\"") else { return line };
+    rest.split_once('"').expect("a whole event").0
 }
 
 /// A sender of lines `NAME NUMBER` on one connection.

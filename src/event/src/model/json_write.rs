@@ -144,8 +144,9 @@ fn write_base64(bytes: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// Bytes looked at together.
+/// Bytes looked at together in long texts, and in short ones.
 const BLOCK: usize = 32;
+const WORD: usize = 8;
 
 /// Appends a text in quotes, with what JSON (RFC 8259 §7) wants escaped.
 #[inline]
@@ -160,26 +161,46 @@ pub fn write_text(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// Whether a text is ASCII without anything to escape.
+/// Whether a text is ASCII without anything to escape. In doubt it says no.
 #[inline]
 fn is_plain(text: &[u8]) -> bool {
-    let (blocks, rest) = text.as_chunks::<BLOCK>();
-    let mut special = false;
-    for block in blocks {
-        special |= has_special(block);
+    if let Some(last) = text.last_chunk::<BLOCK>() {
+        let mut special = [0; BLOCK];
+        for block in text.as_chunks::<BLOCK>().0 {
+            mark_special(block, &mut special);
+        }
+        mark_special(last, &mut special); // overlaps the block before
+        return special == [0; BLOCK];
     }
-    special |= rest.iter().fold(false, |any, byte| any | is_special(*byte));
-    !special
+    if let Some(last) = text.last_chunk::<WORD>() {
+        let words = text.as_chunks::<WORD>().0.iter();
+        return words.fold(special_in_word(*last), |any, word| any | special_in_word(*word)) == 0;
+    }
+    text.iter().all(|byte| !is_special(*byte))
 }
 
 #[inline]
-fn has_special(block: &[u8; BLOCK]) -> bool {
-    block.iter().fold(false, |any, byte| any | is_special(*byte))
+fn mark_special(block: &[u8; BLOCK], special: &mut [u8; BLOCK]) {
+    for (byte, special) in block.iter().zip(special) {
+        *special |= u8::from(is_special(*byte));
+    }
 }
 
 #[inline]
 fn is_special(byte: u8) -> bool {
-    byte < b' ' || byte == b'"' || byte == b'\\' || byte >= 0x80
+    // One comparison for control characters and what is beyond ASCII.
+    (byte.wrapping_sub(b' ') > 0x7f - b' ') | (byte == b'"') | (byte == b'\\')
+}
+
+/// Has a bit set where [`is_special`] holds, and seldom elsewhere ("Bit Twiddling Hacks": bytes less than n, zero bytes).
+#[inline]
+fn special_in_word(word: [u8; WORD]) -> u64 {
+    const ONES: u64 = u64::MAX / 0xff;
+    let word = u64::from_le_bytes(word);
+    let (quotes, slashes) = (word ^ (ONES * b'"' as u64), word ^ (ONES * b'\\' as u64));
+    let control = word.wrapping_sub(ONES * b' ' as u64) & !word;
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word;
+    (word | control | zero(quotes) | zero(slashes)) & (ONES * 0x80)
 }
 
 #[cold]
@@ -203,13 +224,14 @@ fn write_valid(text: &[u8], out: &mut Vec<u8>) {
 }
 
 fn needs_escape(byte: u8) -> bool {
-    byte < b' ' || byte == b'"' || byte == b'\\'
+    (byte < b' ') | (byte == b'"') | (byte == b'\\')
 }
 
 fn find_escape(text: &[u8]) -> Option<usize> {
     let (blocks, rest) = text.as_chunks::<BLOCK>();
     for (at, block) in blocks.iter().enumerate() {
-        if block.iter().fold(false, |any, byte| any | needs_escape(*byte)) {
+        let any = block.iter().fold(0, |any, byte| any | u8::from(needs_escape(*byte)));
+        if any != 0 {
             return block.iter().position(|byte| needs_escape(*byte)).map(|within| at * BLOCK + within);
         }
     }
@@ -285,6 +307,17 @@ mod tests {
         fn every_text_reads_back_as_it_was(original in ".{0,200}") {
             let read: String = serde_json::from_str(&text(original.as_bytes())).expect("json");
             prop_assert_eq!(read, original);
+        }
+
+        #[test]
+        fn special_bytes_are_found_wherever_they_are(len in 0usize..100, at in 0usize..100, byte: u8) {
+            let mut text = vec![b'x'; len];
+            if let Some(place) = text.get_mut(at) {
+                *place = byte;
+                prop_assert_eq!(is_plain(&text), !is_special(byte));
+            } else {
+                prop_assert!(is_plain(&text));
+            }
         }
 
         #[test]

@@ -1,0 +1,372 @@
+//! A stage: one compiled program of pipelines on one lane.
+//!
+//! It gets raw batches with the claims of all branches that need this program, runs the program once, and hands the
+//! events that are left to the senders of those branches. The run is synchronous and pure, under `catch_unwind`: an
+//! event that makes a processor panic is set aside, the others go on, and no actor restarts for it. Long batches are run
+//! in parts, so that the lane's sockets get their turn.
+
+use crate::child::actor::Next;
+use crate::child::{Child, Me};
+use crate::data::address::{Address, Occupancy, TakesWork};
+use crate::data::delivery::{Delivery, Door, Encoded, Payload};
+use bytes::Bytes;
+use event::ledger::Work;
+use event::model::Keys;
+use event::{Batch, BranchId, Cause, Claim, DeviceId, Settled};
+use parking_lot::RwLock;
+use pipeline::{Input, Origin, Output, Program, Scratch};
+use std::collections::HashMap;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// Records that are run before others on the lane get their turn.
+const TURN_RECORDS: u32 = 256;
+
+/// What is said of poisonous and failing events at most, for each batch.
+const LOGGED_AT_MOST: usize = 1;
+
+/// What stages of a lane need to know of the configuration; replaced as a whole by a new one.
+#[derive(Clone, Default)]
+pub struct StageTable(Arc<RwLock<Arc<Surroundings>>>);
+
+/// The surroundings of stages.
+#[derive(Default)]
+pub struct Surroundings {
+    /// Where the events of a branch go.
+    pub doors: HashMap<BranchId, Arc<dyn Door>>,
+    /// For each stage, by the place it has: the branch to each target that a pipeline may name.
+    pub reroutes: HashMap<event::PlaceId, HashMap<Arc<str>, BranchId>>,
+    /// What pipelines are told of devices.
+    pub devices: HashMap<DeviceId, DeviceLabel>,
+}
+
+/// What pipelines are told of a device.
+#[derive(Clone, Debug)]
+pub struct DeviceLabel {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its type.
+    pub kind: &'static str,
+}
+
+impl StageTable {
+    /// Puts new surroundings into force.
+    pub fn replace(&self, surroundings: Surroundings) {
+        *self.0.write() = Arc::new(surroundings);
+    }
+
+    /// The surroundings in force.
+    pub fn current(&self) -> Arc<Surroundings> {
+        Arc::clone(&self.0.read())
+    }
+}
+
+/// What a stage is sent.
+#[derive(Debug)]
+pub struct StageMessage(Work);
+
+impl TakesWork for StageMessage {
+    fn from_work(work: Work) -> Self {
+        Self(work)
+    }
+
+    fn into_work(self) -> Option<Work> {
+        Some(self.0)
+    }
+}
+
+/// The actor.
+pub struct Stage {
+    address: Arc<Address<StageMessage>>,
+    place: event::PlaceId,
+    program: Arc<Program>,
+    keys: Keys,
+    table: StageTable,
+    scratch: Scratch,
+    output: Output,
+    /// Records on which the program panicked.
+    poisonous: Vec<u32>,
+    occupancy: Option<Occupancy<StageMessage>>,
+}
+
+impl Stage {
+    /// A stage at this address, whose place in the lane's book is `place`.
+    pub fn new(
+        address: Arc<Address<StageMessage>>,
+        place: event::PlaceId,
+        program: Arc<Program>,
+        keys: Keys,
+        table: StageTable,
+    ) -> Self {
+        Self {
+            address,
+            place,
+            program,
+            scratch: Scratch::new(&keys),
+            keys,
+            table,
+            output: Output::default(),
+            poisonous: Vec::new(),
+            occupancy: None,
+        }
+    }
+
+    /// Runs the program on these records; what became of them is in `output` and `poisonous`.
+    fn run(&mut self, batch: &Batch, records: Range<u32>, label: &DeviceLabel, now: i64) {
+        let before = Mark::of(&self.output);
+        if self.attempt(batch, records.clone(), label, now) {
+            return;
+        }
+        before.restore(&mut self.output);
+        for record in records {
+            let before = Mark::of(&self.output);
+            if !self.attempt(batch, record..record + 1, label, now) {
+                before.restore(&mut self.output);
+                self.poisonous.push(record);
+            }
+        }
+    }
+
+    /// Whether the program came through without a panic.
+    fn attempt(&mut self, batch: &Batch, records: Range<u32>, label: &DeviceLabel, now: i64) -> bool {
+        // All records of a batch are of one device; their peers may differ.
+        let origins: Vec<Origin<'_>> =
+            batch.origins().iter().map(|origin| pipeline_origin(origin, label)).collect();
+        let inputs = records.map(|record| Input {
+            record,
+            bytes: batch.bytes(record),
+            form: pipeline::Form::Message,
+            origin: &origins[usize::from(batch.records()[record as usize].origin)],
+        });
+        let (program, scratch, output) = (&self.program, &mut self.scratch, &mut self.output);
+        let ran = catch_unwind(AssertUnwindSafe(|| program.run(scratch, inputs, now, output)));
+        if ran.is_err() {
+            // A half-done scratch is of no use.
+            self.scratch = Scratch::new(&self.keys);
+        }
+        ran.is_ok()
+    }
+
+    fn report(&self, device: &str) {
+        for failed in self.output.failed.iter().take(LOGGED_AT_MOST) {
+            let count = self.output.failed.len();
+            tracing::warn!(device, count, error = %failed.cause, "events dropped: a processor failed and nothing handled it");
+        }
+        if !self.poisonous.is_empty() {
+            tracing::error!(
+                device,
+                count = self.poisonous.len(),
+                "events dropped: a processor panicked on them"
+            );
+        }
+    }
+
+    /// Hands each claim its events.
+    fn deliver(
+        &mut self,
+        batch: &Batch,
+        claims: impl IntoIterator<Item = Claim>,
+        surroundings: &Surroundings,
+    ) {
+        let mut claims: Vec<Claim> = claims.into_iter().collect();
+        let nothing = HashMap::new();
+        let reroutes = surroundings.reroutes.get(&self.place).unwrap_or(&nothing);
+        let verdicts = self.verdicts(batch, reroutes);
+        for branch in verdicts.rerouted() {
+            if claims.iter().any(|claim| claim.branch() == branch) {
+                continue;
+            }
+            // Nobody gets it who asks a second time: it is dispatched by itself then.
+            let fork = claims.iter().find_map(|claim| claim.fork(branch, claim.first()));
+            claims.extend(fork);
+        }
+        let whole: Bytes = Bytes::copy_from_slice(&self.output.bytes);
+        let hold = Arc::new(batch.charge(whole.len() as u32));
+        for mut claim in claims {
+            let events = verdicts.events_for(&claim, reroutes);
+            verdicts.except(&mut claim, batch.len(), reroutes);
+            if events.is_empty() {
+                claim.settle(Settled::Delivered);
+                continue;
+            }
+            let Some(door) = surroundings.doors.get(&claim.branch()) else {
+                // Its target is being replaced: the claim goes back to the book, which dispatches it again.
+                continue;
+            };
+            let encoded =
+                Encoded { batch: batch.clone(), bytes: whole.clone(), events, hold: Arc::clone(&hold) };
+            // A refused delivery is dropped: its claim goes back to the book.
+            let _ = door.deliver(Delivery { payload: Payload::Encoded(encoded), claim });
+        }
+    }
+
+    fn verdicts(&self, batch: &Batch, reroutes: &HashMap<Arc<str>, BranchId>) -> Verdicts {
+        let mut verdicts = Verdicts { kept: Vec::with_capacity(self.output.kept.len()), ended: Vec::new() };
+        let mut start = 0;
+        for kept in &self.output.kept {
+            let span = start as u32..kept.end as u32;
+            start = kept.end;
+            let destination =
+                kept.routing.and_then(|n| self.output.routings[n as usize].destination.as_ref());
+            let way = match destination {
+                None => Way::Route,
+                Some(name) => match reroutes.get(name) {
+                    Some(branch) => Way::Branch(*branch),
+                    None => {
+                        tracing::warn!(
+                            destination = &**name,
+                            "event dropped: a pipeline sends it to an unknown target"
+                        );
+                        verdicts.ended.push((kept.record, Settled::Dropped(Cause::Failed)));
+                        continue;
+                    }
+                },
+            };
+            verdicts.kept.push(Kept { record: kept.record, span, way });
+        }
+        let dropped = self.output.dropped.iter().map(|d| (d.record, Settled::Dropped(Cause::Pipeline)));
+        let failed = self.output.failed.iter().map(|f| (f.record, Settled::Dropped(Cause::Failed)));
+        let poisonous = self.poisonous.iter().map(|record| (*record, Settled::Dropped(Cause::Poison)));
+        verdicts.ended.extend(dropped.chain(failed).chain(poisonous));
+        verdicts.ended.retain(|(record, _)| *record < batch.len());
+        verdicts
+    }
+}
+
+/// What became of the records of a batch.
+struct Verdicts {
+    kept: Vec<Kept>,
+    ended: Vec<(u32, Settled)>,
+}
+
+struct Kept {
+    record: u32,
+    span: Range<u32>,
+    way: Way,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// To the targets of the route.
+    Route,
+    /// To the target that the pipeline named.
+    Branch(BranchId),
+}
+
+impl Verdicts {
+    fn rerouted(&self) -> Vec<BranchId> {
+        let mut branches = Vec::new();
+        for kept in &self.kept {
+            if let Way::Branch(branch) = kept.way
+                && !branches.contains(&branch)
+            {
+                branches.push(branch);
+            }
+        }
+        branches
+    }
+
+    fn takes(claim: &Claim, way: Way, reroutes: &HashMap<Arc<str>, BranchId>) -> bool {
+        match way {
+            Way::Branch(branch) => claim.branch() == branch,
+            Way::Route => !reroutes.values().any(|branch| *branch == claim.branch()),
+        }
+    }
+
+    /// The events of a claim: the record each was made from, and where its bytes are.
+    fn events_for(&self, claim: &Claim, reroutes: &HashMap<Arc<str>, BranchId>) -> Vec<(u32, Range<u32>)> {
+        let first = claim.first();
+        let mine = |kept: &&Kept| kept.record >= first && Self::takes(claim, kept.way, reroutes);
+        self.kept.iter().filter(mine).map(|kept| (kept.record, kept.span.clone())).collect()
+    }
+
+    /// Tells the claim which records end otherwise than by delivery.
+    fn except(&self, claim: &mut Claim, len: u32, reroutes: &HashMap<Arc<str>, BranchId>) {
+        let main = Self::takes(claim, Way::Route, reroutes);
+        let mut delivered = vec![false; len as usize];
+        let mut ended = vec![None; len as usize];
+        for kept in &self.kept {
+            delivered[kept.record as usize] |= Self::takes(claim, kept.way, reroutes);
+        }
+        if main {
+            for (record, settled) in &self.ended {
+                ended[*record as usize] = Some(*settled);
+            }
+        }
+        for record in claim.first()..len {
+            if !delivered[record as usize] {
+                claim.except(record, ended[record as usize].unwrap_or(Settled::NotMine));
+            }
+        }
+    }
+}
+
+/// How far an output was filled, to take back what a panic left half-done.
+struct Mark {
+    bytes: usize,
+    kept: usize,
+    dropped: usize,
+    failed: usize,
+}
+
+impl Mark {
+    fn of(output: &Output) -> Self {
+        let (kept, dropped, failed) = (output.kept.len(), output.dropped.len(), output.failed.len());
+        Self { bytes: output.bytes.len(), kept, dropped, failed }
+    }
+
+    fn restore(&self, output: &mut Output) {
+        output.bytes.truncate(self.bytes);
+        output.kept.truncate(self.kept);
+        output.dropped.truncate(self.dropped);
+        output.failed.truncate(self.failed);
+    }
+}
+
+fn pipeline_origin<'o>(origin: &event::Origin, label: &'o DeviceLabel) -> Origin<'o> {
+    Origin {
+        device_id: origin.device.0 as i64,
+        device_name: &label.name,
+        device_type: label.kind,
+        dataset: None,
+        peer: origin.peer,
+        received: origin.received,
+    }
+}
+
+impl Child for Stage {
+    type Message = StageMessage;
+
+    fn start(&mut self, me: &Me<StageMessage>) -> anyhow::Result<()> {
+        self.occupancy = Some(self.address.occupy(me));
+        Ok(())
+    }
+
+    async fn handle(
+        &mut self,
+        me: &Me<StageMessage>,
+        StageMessage(work): StageMessage,
+    ) -> anyhow::Result<Next> {
+        let Work { batch, claims } = work;
+        let surroundings = self.table.current();
+        let device = batch.origin(0).device;
+        let unknown = DeviceLabel { name: Arc::from(""), kind: "" };
+        let label = surroundings.devices.get(&device).unwrap_or(&unknown);
+        let now = me.context.common.clock.unix_nanos() as i64;
+        self.output.clear();
+        self.poisonous.clear();
+        let mut next = claims.iter().map(Claim::first).min().unwrap_or(0);
+        while next < batch.len() {
+            let end = (next + TURN_RECORDS).min(batch.len());
+            self.run(&batch, next..end, label, now);
+            next = end;
+            if next < batch.len() {
+                tokio::task::yield_now().await;
+            }
+        }
+        self.report(&label.name);
+        self.deliver(&batch, claims, &surroundings);
+        Ok(Next::Continue)
+    }
+}

@@ -8,8 +8,8 @@
 use crate::child::actor::Next;
 use crate::child::{Child, Me};
 use crate::data::address::{Address, Occupancy, TakesWork};
-use crate::data::delivery::{Delivery, Door, Encoded, Payload};
-use bytes::Bytes;
+use crate::data::buffers::Buffers;
+use crate::data::delivery::{Delivery, Door, Encoded, EncodedEvent, Payload};
 use event::ledger::Work;
 use event::model::Keys;
 use event::{Batch, BranchId, Cause, Claim, DeviceId, Settled};
@@ -22,6 +22,9 @@ use std::sync::Arc;
 
 /// Records that are run before others on the lane get their turn.
 const TURN_RECORDS: u32 = 256;
+
+/// What is written behind each event: what most targets want, so that they need not copy it.
+const DELIMITER: u8 = b'\n';
 
 /// What is said of poisonous and failing events at most, for each batch.
 const LOGGED_AT_MOST: usize = 1;
@@ -85,6 +88,7 @@ pub struct Stage {
     table: StageTable,
     scratch: Scratch,
     output: Output,
+    buffers: Buffers,
     /// Records on which the program panicked.
     poisonous: Vec<u32>,
     occupancy: Option<Occupancy<StageMessage>>,
@@ -106,7 +110,8 @@ impl Stage {
             scratch: Scratch::new(&keys),
             keys,
             table,
-            output: Output::default(),
+            output: Output { delimiter: vec![DELIMITER], ..Output::default() },
+            buffers: Buffers::default(),
             poisonous: Vec::new(),
             occupancy: None,
         }
@@ -181,11 +186,17 @@ impl Stage {
             let fork = claims.iter().find_map(|claim| claim.fork(branch, claim.first()));
             claims.extend(fork);
         }
-        let whole: Bytes = Bytes::copy_from_slice(&self.output.bytes);
-        let hold = Arc::new(batch.charge(whole.len() as u32));
+        let bytes = std::mem::replace(&mut self.output.bytes, self.buffers.take());
+        let hold = Arc::new(batch.charge(bytes.len() as u32));
+        let bytes = self.buffers.seal(bytes);
         for mut claim in claims {
-            let events = verdicts.events_for(&claim, reroutes);
-            verdicts.except(&mut claim, batch.len(), reroutes);
+            let events = match verdicts.plain {
+                true => Arc::clone(&verdicts.events),
+                false => verdicts.events_for(&claim, reroutes),
+            };
+            if !verdicts.plain {
+                verdicts.except(&mut claim, batch.len(), reroutes);
+            }
             if events.is_empty() {
                 claim.settle(Settled::Delivered);
                 continue;
@@ -194,21 +205,30 @@ impl Stage {
                 // Its target is being replaced: the claim goes back to the book, which dispatches it again.
                 continue;
             };
-            let encoded =
-                Encoded { batch: batch.clone(), bytes: whole.clone(), events, hold: Arc::clone(&hold) };
+            let (batch, bytes, hold) = (batch.clone(), bytes.clone(), Arc::clone(&hold));
+            let encoded = Encoded { batch, bytes, delimiter: DELIMITER, events, hold };
             // A refused delivery is dropped: its claim goes back to the book.
             let _ = door.deliver(Delivery { payload: Payload::Encoded(encoded), claim });
         }
     }
 
     fn verdicts(&self, batch: &Batch, reroutes: &HashMap<Arc<str>, BranchId>) -> Verdicts {
-        let mut verdicts = Verdicts { kept: Vec::with_capacity(self.output.kept.len()), ended: Vec::new() };
+        let output = &self.output;
         let mut start = 0;
-        for kept in &self.output.kept {
-            let span = start as u32..kept.end as u32;
-            start = kept.end;
-            let destination =
-                kept.routing.and_then(|n| self.output.routings[n as usize].destination.as_ref());
+        let mut event = |kept: &pipeline::Kept| {
+            let event = EncodedEvent { record: kept.record, start, end: kept.end as u32 };
+            start = event.end + 1;
+            event
+        };
+        let all_kept = output.dropped.is_empty() && output.failed.is_empty() && self.poisonous.is_empty();
+        if all_kept && output.routings.is_empty() {
+            let events = output.kept.iter().map(event).collect();
+            return Verdicts { plain: true, events, ways: Vec::new(), ended: Vec::new() };
+        }
+        let (mut events, mut ways, mut ended) = (Vec::new(), Vec::new(), Vec::new());
+        for kept in &output.kept {
+            let event = event(kept);
+            let destination = kept.routing.and_then(|n| output.routings[n as usize].destination.as_ref());
             let way = match destination {
                 None => Way::Route,
                 Some(name) => match reroutes.get(name) {
@@ -218,32 +238,31 @@ impl Stage {
                             destination = &**name,
                             "event dropped: a pipeline sends it to an unknown target"
                         );
-                        verdicts.ended.push((kept.record, Settled::Dropped(Cause::Failed)));
+                        ended.push((kept.record, Settled::Dropped(Cause::Failed)));
                         continue;
                     }
                 },
             };
-            verdicts.kept.push(Kept { record: kept.record, span, way });
+            events.push(event);
+            ways.push(way);
         }
-        let dropped = self.output.dropped.iter().map(|d| (d.record, Settled::Dropped(Cause::Pipeline)));
-        let failed = self.output.failed.iter().map(|f| (f.record, Settled::Dropped(Cause::Failed)));
-        let poisonous = self.poisonous.iter().map(|record| (*record, Settled::Dropped(Cause::Poison)));
-        verdicts.ended.extend(dropped.chain(failed).chain(poisonous));
-        verdicts.ended.retain(|(record, _)| *record < batch.len());
-        verdicts
+        ended.extend(output.dropped.iter().map(|d| (d.record, Settled::Dropped(Cause::Pipeline))));
+        ended.extend(output.failed.iter().map(|f| (f.record, Settled::Dropped(Cause::Failed))));
+        ended.extend(self.poisonous.iter().map(|record| (*record, Settled::Dropped(Cause::Poison))));
+        debug_assert!(ended.iter().all(|(record, _)| *record < batch.len()));
+        Verdicts { plain: false, events: events.into(), ways, ended }
     }
 }
 
 /// What became of the records of a batch.
 struct Verdicts {
-    kept: Vec<Kept>,
+    /// All of them are kept and go to the route's targets.
+    plain: bool,
+    events: Arc<[EncodedEvent]>,
+    /// For each event; nothing if all is plain.
+    ways: Vec<Way>,
+    /// Records that ended here.
     ended: Vec<(u32, Settled)>,
-}
-
-struct Kept {
-    record: u32,
-    span: Range<u32>,
-    way: Way,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -257,11 +276,11 @@ enum Way {
 impl Verdicts {
     fn rerouted(&self) -> Vec<BranchId> {
         let mut branches = Vec::new();
-        for kept in &self.kept {
-            if let Way::Branch(branch) = kept.way
-                && !branches.contains(&branch)
+        for way in &self.ways {
+            if let Way::Branch(branch) = way
+                && !branches.contains(branch)
             {
-                branches.push(branch);
+                branches.push(*branch);
             }
         }
         branches
@@ -274,29 +293,29 @@ impl Verdicts {
         }
     }
 
-    /// The events of a claim: the record each was made from, and where its bytes are.
-    fn events_for(&self, claim: &Claim, reroutes: &HashMap<Arc<str>, BranchId>) -> Vec<(u32, Range<u32>)> {
+    fn events_for(&self, claim: &Claim, reroutes: &HashMap<Arc<str>, BranchId>) -> Arc<[EncodedEvent]> {
         let first = claim.first();
-        let mine = |kept: &&Kept| kept.record >= first && Self::takes(claim, kept.way, reroutes);
-        self.kept.iter().filter(mine).map(|kept| (kept.record, kept.span.clone())).collect()
+        let both = self.events.iter().zip(&self.ways);
+        let mine = both.filter(|(event, way)| event.record >= first && Self::takes(claim, **way, reroutes));
+        mine.map(|(event, _)| *event).collect()
     }
 
     /// Tells the claim which records end otherwise than by delivery.
     fn except(&self, claim: &mut Claim, len: u32, reroutes: &HashMap<Arc<str>, BranchId>) {
-        let main = Self::takes(claim, Way::Route, reroutes);
-        let mut delivered = vec![false; len as usize];
-        let mut ended = vec![None; len as usize];
-        for kept in &self.kept {
-            delivered[kept.record as usize] |= Self::takes(claim, kept.way, reroutes);
-        }
-        if main {
+        let mut verdicts = vec![Some(Settled::NotMine); len as usize];
+        if Self::takes(claim, Way::Route, reroutes) {
             for (record, settled) in &self.ended {
-                ended[*record as usize] = Some(*settled);
+                verdicts[*record as usize] = Some(*settled);
+            }
+        }
+        for (event, way) in self.events.iter().zip(&self.ways) {
+            if Self::takes(claim, *way, reroutes) {
+                verdicts[event.record as usize] = None;
             }
         }
         for record in claim.first()..len {
-            if !delivered[record as usize] {
-                claim.except(record, ended[record as usize].unwrap_or(Settled::NotMine));
+            if let Some(settled) = verdicts[record as usize] {
+                claim.except(record, settled);
             }
         }
     }

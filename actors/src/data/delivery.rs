@@ -5,7 +5,6 @@ use bytes::Bytes;
 use event::ledger::Work;
 use event::{Batch, Book, Claim, Hold, PlaceId};
 use smallvec::{SmallVec, smallvec};
-use std::ops::Range;
 use std::sync::Arc;
 
 /// Something to deliver, with the claim on it.
@@ -26,17 +25,50 @@ pub enum Payload {
     Encoded(Encoded),
 }
 
-/// Events as a pipeline left them.
+/// Events as a pipeline left them. Targets of the same route share them.
 #[derive(Clone, Debug)]
 pub struct Encoded {
     /// The batch they were made from.
     pub batch: Batch,
     /// Their bytes, and perhaps those of others.
     pub bytes: Bytes,
-    /// For each event: the record it was made from, and where its bytes are.
-    pub events: Vec<(u32, Range<u32>)>,
+    /// What stands behind each event in `bytes`.
+    pub delimiter: u8,
+    /// The events, in the order of their records.
+    pub events: Arc<[EncodedEvent]>,
     /// The budget that the bytes take.
     pub hold: Arc<Hold>,
+}
+
+/// Where an encoded event is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EncodedEvent {
+    /// The record it was made from; several events may come from one.
+    pub record: u32,
+    /// Its first byte.
+    pub start: u32,
+    /// Behind its last byte, where the delimiter is.
+    pub end: u32,
+}
+
+impl Encoded {
+    /// The events that were made from record `first` and those after it, with the number of their record.
+    pub fn events_from(&self, first: u32) -> impl Iterator<Item = (u32, &[u8])> {
+        let rest = &self.events[self.events.partition_point(|event| event.record < first)..];
+        rest.iter().map(|event| (event.record, &self.bytes[event.start as usize..event.end as usize]))
+    }
+
+    /// The same events with their delimiters as one slice, and each one's end in it, if they lie so.
+    pub fn delimited_from(&self, first: u32, delimiter: u8) -> Option<(Bytes, Vec<(u32, u32)>)> {
+        let rest = &self.events[self.events.partition_point(|event| event.record < first)..];
+        let (one, last) = (rest.first()?, rest.last()?);
+        let gapless = rest.windows(2).all(|pair| pair[0].end + 1 == pair[1].start);
+        if delimiter != self.delimiter || !gapless {
+            return None;
+        }
+        let bytes = self.bytes.slice(one.start as usize..last.end as usize + 1);
+        Some((bytes, rest.iter().map(|event| (event.record, event.end + 1 - one.start)).collect()))
+    }
 }
 
 impl Payload {

@@ -1,6 +1,7 @@
 //! Where data moves: lanes, the addresses of actors on them, bound sockets, what is delivered to targets.
 
 pub mod address;
+pub mod buffers;
 pub mod delivery;
 pub mod device;
 pub mod lane;
@@ -8,7 +9,7 @@ pub mod sockets;
 pub mod target;
 
 pub use address::{Address, Occupancy};
-pub use delivery::{Delivery, Door, Encoded, Payload, ToSender};
+pub use delivery::{Delivery, Door, Encoded, EncodedEvent, Payload, ToSender};
 pub use device::Device;
 pub use lane::{Lane, Lanes};
 pub use sockets::Sockets;

@@ -58,12 +58,15 @@ impl Wire {
                 }
             }
             Payload::Encoded(encoded) => {
-                let events = encoded.events.iter().filter(|(record, _)| *record >= first);
-                let events =
-                    events.map(|(n, span)| (*n, &encoded.bytes[span.start as usize..span.end as usize]));
-                let (bytes, ends) = frame(events, framing);
-                copied = Some(encoded.batch.charge(bytes.len() as u32));
-                encoded.bytes = Bytes::new();
+                let as_is = match framing {
+                    WireFraming::Delimiter(d) if d.len() == 1 => encoded.delimited_from(first, d[0]),
+                    _ => None,
+                };
+                let (bytes, ends) = as_is.unwrap_or_else(|| {
+                    let (bytes, ends) = frame(encoded.events_from(first), framing);
+                    copied = Some(encoded.batch.charge(bytes.len() as u32));
+                    (bytes, ends)
+                });
                 (bytes, Borders::Listed(ends))
             }
         };

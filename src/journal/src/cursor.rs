@@ -102,7 +102,9 @@ impl Progress {
         {
             *last &= (1 << (kept % 64)) - 1;
         }
-        self.words.iter().map(|word| word.count_ones()).sum::<u32>() != before
+        let changed = self.words.iter().map(|word| word.count_ones()).sum::<u32>() != before;
+        self.trim();
+        changed
     }
 
     /// The bits after the watermark, as a slot stores them.
@@ -126,9 +128,6 @@ impl Progress {
             word.copy_from_slice(chunk);
             progress.words.push_back(u64::from_le_bytes(word));
         }
-        while progress.words.back() == Some(&0) {
-            progress.words.pop_back();
-        }
         progress.run_up();
         progress
     }
@@ -145,8 +144,18 @@ impl Progress {
             self.words.pop_front();
             self.skipped = 0;
         }
-        if self.words.iter().all(|&word| word == 0) || self.settled_ahead() == 0 {
+        self.trim();
+    }
+
+    /// Forgets words in which nothing after the watermark is settled.
+    fn trim(&mut self) {
+        while self.words.back() == Some(&0) {
+            self.words.pop_back();
+        }
+        if self.words.len() == 1 && self.words[0] == (1 << self.skipped) - 1 {
             self.words.clear();
+        }
+        if self.words.is_empty() {
             self.skipped = 0;
         }
     }

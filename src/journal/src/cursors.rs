@@ -191,8 +191,9 @@ impl Cursors {
         all
     }
 
-    pub(crate) fn progress(&self, id: CursorId) -> Option<Progress> {
-        self.table.lock().rows.get(id.0)?.cursor.as_ref().map(|(_, progress)| progress.clone())
+    /// Asks a cursor something; `None` if it was removed.
+    pub(crate) fn ask<T>(&self, id: CursorId, question: impl FnOnce(&Progress) -> T) -> Option<T> {
+        self.table.lock().rows.get(id.0)?.cursor.as_ref().map(|(_, progress)| question(progress))
     }
 
     /// Moves cursors up to the oldest record.

@@ -163,13 +163,13 @@ impl Journal {
 
     /// Where a cursor has to read on; the oldest record if it was removed.
     pub fn watermark(&self, cursor: CursorId) -> Position {
-        let progress = self.0.cursors.progress(cursor);
-        progress.map_or_else(|| self.records().start, |progress| progress.watermark())
+        let watermark = self.0.cursors.ask(cursor, |progress| progress.watermark());
+        watermark.unwrap_or_else(|| self.records().start)
     }
 
     /// Whether a record is settled for a cursor: after a restart some after the watermark are.
     pub fn is_settled(&self, cursor: CursorId, position: Position) -> bool {
-        self.0.cursors.progress(cursor).is_some_and(|progress| progress.is_settled(position))
+        self.0.cursors.ask(cursor, |progress| progress.is_settled(position)).unwrap_or(false)
     }
 
     /// Makes what was settled durable. What was not is repeated after a crash. Needs no disk space.

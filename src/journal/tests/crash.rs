@@ -282,3 +282,36 @@ fn a_failed_write_appends_nothing_and_the_next_append_goes_elsewhere() {
         assert!(gaps.is_empty());
     }
 }
+
+#[test]
+fn records_that_take_the_positions_of_lost_ones_are_not_taken_for_settled() {
+    let mut lost = 0;
+    for seed in 0..300 {
+        let mut bench = Bench::new(seed);
+        let (journal, _) = bench.open();
+        let cursor = journal.open_cursor("target", StartAt::Oldest).unwrap();
+        for number in 0..10u8 {
+            append(&journal, &[number; 300]);
+        }
+        journal.settle(cursor, Position(0)..Position(10));
+        journal.persist_cursors().unwrap();
+        bench.disk = bench.disk.power_cut();
+        // Nobody asks for a cursor before the first append.
+        let (journal, recovery) = bench.open();
+        let end = recovery.end;
+        lost += u64::from(end < Position(10) && recovery.cursors_lowered == 1);
+        for _ in 0..10 {
+            append(&journal, b"new");
+        }
+        journal.sync().unwrap();
+        bench.disk = bench.disk.power_cut();
+        let (journal, _) = bench.open();
+        let cursor = journal.open_cursor("target", StartAt::Newest).unwrap();
+        assert!(journal.watermark(cursor) <= end, "seed {seed}");
+        assert!(
+            (end.0..end.0 + 10).all(|position| !journal.is_settled(cursor, Position(position))),
+            "seed {seed}"
+        );
+    }
+    assert!(lost > 50, "{lost}");
+}

@@ -20,6 +20,7 @@ pub mod compile;
 pub mod condition;
 pub mod context;
 pub mod failure;
+pub mod grok;
 pub mod origin;
 pub mod output;
 pub mod pattern;

@@ -7,8 +7,11 @@ use std::sync::Arc;
 /// The result of a run, reused from batch to batch.
 #[derive(Debug, Default)]
 pub struct Output {
-    /// The events that are left, one JSON object after the other, without delimiters.
+    /// The events that are left, one JSON object after the other, each followed by the delimiter.
     pub bytes: Vec<u8>,
+    /// What is written behind each event, so that nobody has to copy events to put it there; empty at first, kept by
+    /// [`clear`](Self::clear).
+    pub delimiter: Vec<u8>,
     /// Which they are.
     pub kept: Vec<Kept>,
     /// Which records were dropped on purpose.
@@ -24,7 +27,7 @@ pub struct Output {
 pub struct Kept {
     /// The record it came from. A record can be there more than once: with a clone for another target.
     pub record: u32,
-    /// Where its JSON ends in [`Output::bytes`]; it starts where the one before ends.
+    /// Where its JSON ends in [`Output::bytes`]; it starts behind the delimiter of the one before.
     pub end: usize,
     /// Which of [`Output::routings`] holds for it; none: the route's targets.
     pub routing: Option<u32>,
@@ -74,8 +77,14 @@ impl Output {
     /// # Panics
     /// When there is no such event.
     pub fn json(&self, index: usize) -> &[u8] {
-        let start = if index == 0 { 0 } else { self.kept[index - 1].end };
+        let start = if index == 0 { 0 } else { self.kept[index - 1].end + self.delimiter.len() };
         &self.bytes[start..self.kept[index].end]
+    }
+
+    /// The event of a record was written completely.
+    pub(crate) fn end_event(&mut self, record: u32, routing: Option<u32>) {
+        self.kept.push(Kept { record, end: self.bytes.len(), routing });
+        self.bytes.extend_from_slice(&self.delimiter);
     }
 
     pub(crate) fn routing(&mut self, routing: &Routing) -> u32 {

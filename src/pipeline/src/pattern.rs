@@ -81,7 +81,9 @@ impl Pattern {
     /// When look-around takes too many steps.
     pub fn find_at(&self, text: &[u8], at: usize) -> Result<Group, Failure> {
         match &self.engine {
-            Engine::Linear { regex, .. } => Ok(regex.find_at(text, at).map(|found| (found.start(), found.end()))),
+            Engine::Linear { regex, .. } => {
+                Ok(regex.find_at(text, at).map(|found| (found.start(), found.end())))
+            }
             Engine::Backtracking(regex) => match std::str::from_utf8(text) {
                 Ok(text) => {
                     let found = regex.find_from_pos(text, at).map_err(too_many_steps)?;
@@ -177,7 +179,10 @@ mod tests {
     #[test]
     fn what_is_wrong_or_too_large_is_refused_in_one_line() {
         let wrong = Pattern::compile("a(b").expect_err("unfinished");
-        assert!(wrong.starts_with("the regular expression is not valid: ") && !wrong.contains('\n'), "{wrong}");
+        assert!(
+            wrong.starts_with("the regular expression is not valid: ") && !wrong.contains('\n'),
+            "{wrong}"
+        );
         let large = Pattern::compile(r"\p{L}{1000}{1000}").expect_err("too large");
         assert!(large.contains("bytes compiled"), "{large}");
     }

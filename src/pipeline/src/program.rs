@@ -4,7 +4,7 @@ use crate::compile::{Compiler, Library};
 use crate::context::{Context, Scratch, Tally};
 use crate::failure::Failure;
 use crate::origin::Origin;
-use crate::output::{Dropped, Failed, Kept, Output};
+use crate::output::{Dropped, Failed, Output};
 use crate::source::{Diagnostic, Place};
 use crate::step::{Flow, Pipeline};
 use crate::ticks;
@@ -104,7 +104,10 @@ impl Program {
     }
 
     pub(crate) fn new(
-        keys: &Keys, pipelines: Vec<Arc<Pipeline>>, steps: Vec<StepInfo>, uses_metadata: bool,
+        keys: &Keys,
+        pipelines: Vec<Arc<Pipeline>>,
+        steps: Vec<StepInfo>,
+        uses_metadata: bool,
     ) -> Self {
         ticks::anchor();
         let counters = steps.iter().map(|_| Counter::default()).collect();
@@ -134,7 +137,11 @@ impl Program {
     /// Runs the program on records and adds to `out` what became of each. `now` is the time of the run, in nanoseconds since
     /// the Unix epoch. Pure but for [`counts`](Self::counts), which change once, at the end.
     pub fn run<'r>(
-        &self, scratch: &mut Scratch, records: impl IntoIterator<Item = Input<'r>>, now: i64, out: &mut Output,
+        &self,
+        scratch: &mut Scratch,
+        records: impl IntoIterator<Item = Input<'r>>,
+        now: i64,
+        out: &mut Output,
     ) {
         scratch.room.tallies.clear();
         scratch.room.tallies.resize(self.steps.len(), Tally::default());
@@ -176,7 +183,8 @@ impl Program {
             loops: 0,
             steps: &self.steps,
         };
-        let result = prepare(&mut cx, input, self.metadata.as_ref()).and_then(|()| self.run_pipelines(&mut cx));
+        let result =
+            prepare(&mut cx, input, self.metadata.as_ref()).and_then(|()| self.run_pipelines(&mut cx));
         let record = input.record;
         match result {
             Ok(Flow::Drop) => {
@@ -238,7 +246,8 @@ impl Metadata {
         }
         let origin = cx.origin;
         cx.set(&self.device_id, Slot::Int(origin.device_id))?;
-        for (path, text) in [(&self.device_name, origin.device_name), (&self.device_type, origin.device_type)] {
+        for (path, text) in [(&self.device_name, origin.device_name), (&self.device_type, origin.device_type)]
+        {
             let slot = cx.event.text(text.as_bytes())?;
             cx.set(path, slot)?;
         }
@@ -266,8 +275,7 @@ impl Context<'_> {
         let start = self.out.bytes.len();
         match json_write::write_event(&self.event, &mut self.out.bytes) {
             Ok(()) => {
-                let end = self.out.bytes.len();
-                self.out.kept.push(Kept { record: self.record, end, routing });
+                self.out.end_event(self.record, routing);
                 Ok(())
             }
             Err(obstacle) => {
@@ -289,7 +297,7 @@ impl Context<'_> {
             any = true;
             self.out.bytes.extend_from_slice(&entry.json);
             let routing = Some(self.out.routing(&entry.routing));
-            self.out.kept.push(Kept { record: self.record, end: self.out.bytes.len(), routing });
+            self.out.end_event(self.record, routing);
         }
         self.committed |= any;
         any
@@ -298,6 +306,9 @@ impl Context<'_> {
 
 impl fmt::Debug for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Program").field("pipelines", &self.pipelines).field("steps", &self.steps.len()).finish()
+        f.debug_struct("Program")
+            .field("pipelines", &self.pipelines)
+            .field("steps", &self.steps.len())
+            .finish()
     }
 }

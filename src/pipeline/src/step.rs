@@ -88,7 +88,9 @@ pub(crate) struct FailureNames {
 impl Step {
     fn run(&self, cx: &mut Context<'_>) -> Ran {
         if cx.fuel == 0 {
-            return Err(Failure::limit("the event took more steps than it may; look for a go_to that never ends"));
+            return Err(Failure::limit(
+                "the event took more steps than it may; look for a go_to that never ends",
+            ));
         }
         cx.fuel -= 1;
         let result = match &self.condition {
@@ -133,12 +135,13 @@ impl Step {
         if failure.is_final {
             return Err(failure);
         }
-        if self.ignore_failure {
-            return Ok(Flow::Next);
-        }
-        match &self.on_failure {
+        let result = match &self.on_failure {
             Some(handler) => handler.run(failure, cx),
             None => Err(failure),
+        };
+        match result {
+            Err(failure) if self.ignore_failure && !failure.is_final => Ok(Flow::Next),
+            other => other,
         }
     }
 }

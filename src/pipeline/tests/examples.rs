@@ -41,6 +41,9 @@ fn check(example: &Example) -> Result<(), String> {
             if got == expected { Ok(()) } else { Err(format!("gives {got}")) }
         }
         (_, _, Some(failed)) => Err(format!("fails: {}", failed.cause)),
-        _ => Err(format!("gives {:?}", out.kept.first().map(|_| String::from_utf8_lossy(out.json(0)).into_owned()))),
+        _ => Err(format!(
+            "gives {:?}",
+            out.kept.first().map(|_| String::from_utf8_lossy(out.json(0)).into_owned())
+        )),
     }
 }

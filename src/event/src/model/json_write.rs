@@ -205,6 +205,9 @@ fn special_in_word(word: [u8; WORD]) -> u64 {
 
 #[cold]
 fn write_escaped(text: &[u8], out: &mut Vec<u8>) {
+    if text.is_ascii() {
+        return write_valid(text, out);
+    }
     for chunk in text.utf8_chunks() {
         write_valid(chunk.valid().as_bytes(), out);
         if !chunk.invalid().is_empty() {

@@ -37,7 +37,10 @@ impl Library {
     /// The pipeline of this name; `.yml` or `.yaml` behind it may be left out.
     pub fn get(&self, name: &str) -> Option<(&str, &Node)> {
         let bare = name.strip_suffix(".yml").or_else(|| name.strip_suffix(".yaml")).unwrap_or(name);
-        [name, bare].iter().find_map(|name| self.pipelines.get_key_value(*name)).map(|(name, node)| (&**name, node))
+        [name, bare]
+            .iter()
+            .find_map(|name| self.pipelines.get_key_value(*name))
+            .map(|(name, node)| (&**name, node))
     }
 
     /// The names.
@@ -202,7 +205,8 @@ impl<'c> Compiler<'c> {
     /// Several processors, or a single one.
     pub(crate) fn block(&mut self, node: &Node) -> Block {
         if self.depth >= MAX_BLOCK_DEPTH {
-            let what = format!("processors are written more than {MAX_BLOCK_DEPTH} levels deep in each other");
+            let what =
+                format!("processors are written more than {MAX_BLOCK_DEPTH} levels deep in each other");
             self.problems.push(node.at.error(what, "move some of them to a pipeline of their own"));
             return Block::default();
         }
@@ -226,18 +230,34 @@ impl<'c> Compiler<'c> {
     }
 
     pub(crate) fn handler(&mut self, node: &Node) -> Handler {
+        if matches!(&node.value, Value::List(items) if items.is_empty()) {
+            self.problems.push(node.at.error(
+                "on_failure has no processors, so that it would handle nothing",
+                "remove it, or write `ignore_failure: true`",
+            ));
+        }
         Handler { block: self.block(node), names: Arc::clone(&self.names) }
     }
 
     /// One processor; none if it is disabled or wrong.
     fn step(&mut self, node: &Node) -> Option<Step> {
-        let [entry] = node.entries() else {
-            let what = match node.entries().len() {
-                0 => format!("a processor is a map with one key and not {}", node.kind()),
-                _ => "a processor has one key, its name; its options belong below it".to_owned(),
-            };
-            self.problems.push(node.at.error(what, "write `- set: {field: a, value: b}`"));
-            return None;
+        let inline;
+        let entry = match node.entries() {
+            [entry] => entry,
+            // `- trim:` with its options beside instead of below it, as the product's documentation has it.
+            [name, options @ ..] if matches!(name.value.value, Value::Null) => {
+                let value = Node { at: node.at.clone(), value: Value::Map(options.to_vec()) };
+                inline = Entry { value, ..name.clone() };
+                &inline
+            }
+            _ => {
+                let what = match node.entries().len() {
+                    0 => format!("a processor is a map with one key and not {}", node.kind()),
+                    _ => "a processor has one key, its name; its options belong below it".to_owned(),
+                };
+                self.problems.push(node.at.error(what, "write `- set: {field: a, value: b}`"));
+                return None;
+            }
         };
         let Some(spec) = processors::find(&entry.key) else {
             self.unknown(entry);
@@ -281,7 +301,9 @@ impl<'c> Compiler<'c> {
     fn unknown(&mut self, entry: &Entry) {
         let name = &entry.key;
         let problem = match processors::absent(name) {
-            Some(why) => entry.key_at.error(format!("the processor {name:?} is not available: {why}"), ABSENT_FIX),
+            Some(why) => {
+                entry.key_at.error(format!("the processor {name:?} is not available: {why}"), ABSENT_FIX)
+            }
             None => {
                 let fix = closest(name, processors::names());
                 entry.key_at.error(format!("there is no processor {name:?}{fix}"), "see docs/processors.md")

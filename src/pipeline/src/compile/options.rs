@@ -30,7 +30,11 @@ impl<'o, 'c> Options<'o, 'c> {
         let before = self.compiler.problems.len();
         if !matches!(self.entry.value.value, Value::Map(_) | Value::Null) {
             let kind = self.entry.value.kind();
-            return Err(self.error(&self.entry.value.at, format!("its options are a map and not {kind}"), ""));
+            return Err(self.error(
+                &self.entry.value.at,
+                format!("its options are a map and not {kind}"),
+                "",
+            ));
         }
         self.check_names();
         let processor = (self.spec.compile)(&mut self);
@@ -237,7 +241,8 @@ impl<'o, 'c> Options<'o, 'c> {
         match number {
             Some(number) if range.contains(&number) => Ok(Some(number)),
             _ => {
-                let what = format!("the option {name:?} is a number from {} to {}", range.start(), range.end());
+                let what =
+                    format!("the option {name:?} is a number from {} to {}", range.start(), range.end());
                 Err(self.error(&node.at, what, ""))
             }
         }

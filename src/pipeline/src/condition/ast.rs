@@ -103,9 +103,6 @@ impl Operator {
     }
 
     pub(super) fn is_ordering(self) -> bool {
-        matches!(
-            self,
-            Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual
-        )
+        matches!(self, Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual)
     }
 }

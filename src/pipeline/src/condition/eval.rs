@@ -259,9 +259,8 @@ fn arithmetic<'e>(operator: Operator, left: &Val<'e>, right: &Val<'e>) -> Evalua
             return Ok(Val::Int(whole));
         }
     }
-    let wrong = || {
-        Failure::text(format!("{} and {} can't be calculated with", left.kind_name(), right.kind_name()))
-    };
+    let wrong =
+        || Failure::text(format!("{} and {} can't be calculated with", left.kind_name(), right.kind_name()));
     let a = left.as_number().ok_or_else(wrong)?;
     let b = right.as_number().ok_or_else(wrong)?;
     Ok(Val::Float(match operator {

@@ -89,7 +89,9 @@ impl Predicate {
 }
 
 pub(super) fn over<'e>(
-    function: Predicate, elements: Vec<Val<'e>>, mut test: impl FnMut(&Val<'e>, usize) -> Called<'e>,
+    function: Predicate,
+    elements: Vec<Val<'e>>,
+    mut test: impl FnMut(&Val<'e>, usize) -> Called<'e>,
 ) -> Called<'e> {
     let mut hits = 0;
     let mut kept = Vec::new();
@@ -195,7 +197,9 @@ fn type_name(value: &Val<'_>) -> &'static str {
 
 fn rounded<'e>(function: Builtin, value: &Val<'_>) -> Called<'e> {
     match value {
-        Val::Int(number) => Ok(Val::Int(if function == Builtin::Abs { number.saturating_abs() } else { *number })),
+        Val::Int(number) => {
+            Ok(Val::Int(if function == Builtin::Abs { number.saturating_abs() } else { *number }))
+        }
         Val::Float(number) => Ok(Val::Float(match function {
             Builtin::Abs => number.abs(),
             Builtin::Ceil => number.ceil(),
@@ -383,7 +387,8 @@ fn on_text<'e>(function: Builtin, value: &Val<'e>, arguments: &[Val<'e>]) -> Cal
         Builtin::IndexOf => Val::Int(place(memmem::find(text, argument(0)))),
         Builtin::LastIndexOf => Val::Int(place(memmem::rfind(text, argument(0)))),
         Builtin::Split => {
-            let most = arguments.get(1).and_then(Val::as_number).map_or(MAX_ELEMENTS, |n| n.max(1.0) as usize);
+            let most =
+                arguments.get(1).and_then(Val::as_number).map_or(MAX_ELEMENTS, |n| n.max(1.0) as usize);
             let (text, by) = (String::from_utf8_lossy(text), String::from_utf8_lossy(argument(0)));
             let parts = text.splitn(most, &*by).take(MAX_ELEMENTS);
             Val::list(parts.map(|part| Val::owned_text(part.as_bytes().to_vec())).collect())
@@ -444,7 +449,10 @@ fn position(at: i64, len: usize) -> Option<usize> {
 
 /// `value[from:to]` of a list or, in characters, of a text; bounds outside are cut.
 pub(super) fn slice<'e>(
-    event: &'e Event<'_>, value: &Val<'e>, from: Option<Val<'e>>, to: Option<Val<'e>>,
+    event: &'e Event<'_>,
+    value: &Val<'e>,
+    from: Option<Val<'e>>,
+    to: Option<Val<'e>>,
 ) -> Called<'e> {
     let bound = |bound: Option<Val<'e>>, default: usize, len: usize| match bound {
         None => Ok(default),

@@ -15,8 +15,8 @@ pub(super) enum Token {
 
 /// Longer marks first: `**` is not two `*`.
 const MARKS: [&str; 36] = [
-    "==~", "...", "&&", "||", "==", "!=", "<=", ">=", "**", "??", "?.", "..", "=~", "(", ")", "[", "]", "{", "}", "<",
-    ">", "+", "-", "*", "/", "%", "^", "!", "?", ":", ".", ",", "#", "|", ";", "$",
+    "==~", "...", "&&", "||", "==", "!=", "<=", ">=", "**", "??", "?.", "..", "=~", "(", ")", "[", "]", "{",
+    "}", "<", ">", "+", "-", "*", "/", "%", "^", "!", "?", ":", ".", ",", "#", "|", ";", "$",
 ];
 
 pub(super) fn tokens(text: &str) -> Result<Vec<(Token, usize)>, SyntaxError> {
@@ -43,7 +43,8 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(Token, usize)>, SyntaxError> {
             _ => {
                 let rest = &text[at..];
                 let mark = MARKS.iter().find(|mark| rest.starts_with(**mark));
-                let mark = mark.ok_or_else(|| SyntaxError::new(at, format!("{next:?} has no meaning here")))?;
+                let mark =
+                    mark.ok_or_else(|| SyntaxError::new(at, format!("{next:?} has no meaning here")))?;
                 at += mark.len();
                 Token::Mark(mark)
             }

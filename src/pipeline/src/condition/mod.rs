@@ -65,10 +65,9 @@ impl Condition {
         match eval::Scope::new(event, origin).eval(&self.expr)? {
             value::Val::Bool(truth) => Ok(truth),
             value::Val::Null => Ok(false),
-            other => Err(Failure::text(format!(
-                "the condition gives {} and not true or false",
-                other.kind_name()
-            ))),
+            other => {
+                Err(Failure::text(format!("the condition gives {} and not true or false", other.kind_name())))
+            }
         }
     }
 

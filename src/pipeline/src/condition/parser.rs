@@ -350,7 +350,8 @@ impl<'p> Parser<'p> {
     }
 
     fn slice(&mut self, value: Expr, from: Option<Box<Expr>>) -> Parsed {
-        let to = if matches!(self.peek(), Token::Mark("]")) { None } else { Some(Box::new(self.expression()?)) };
+        let to =
+            if matches!(self.peek(), Token::Mark("]")) { None } else { Some(Box::new(self.expression()?)) };
         self.expect("]")?;
         Ok(Expr::Slice(Box::new(value), from, to))
     }
@@ -469,7 +470,6 @@ impl<'p> Parser<'p> {
         arguments.insert(0, value);
         self.builtin(function, arguments, start)
     }
-
 }
 
 fn is_negatable(operator: Operator) -> bool {

@@ -112,9 +112,14 @@ impl<'e> Val<'e> {
             (Val::Int(a), Val::Int(b)) => a == b,
             (Val::Text(a), Val::Text(b)) => a == b,
             (Val::Time(a), Val::Time(b)) => a == b,
-            (Val::Int(_) | Val::Float(_), Val::Int(_) | Val::Float(_)) => self.as_number() == other.as_number(),
+            (Val::Int(_) | Val::Float(_), Val::Int(_) | Val::Float(_)) => {
+                self.as_number() == other.as_number()
+            }
             (Val::Stored(a), Val::Stored(b)) => event.equal(*a, *b),
-            _ => self.equals_as_list(other, event).or_else(|| self.equals_as_map(other, event)).unwrap_or(false),
+            _ => self
+                .equals_as_list(other, event)
+                .or_else(|| self.equals_as_map(other, event))
+                .unwrap_or(false),
         }
     }
 
@@ -149,7 +154,9 @@ impl<'e> Val<'e> {
             Val::Text(text) => Val::Text(Cow::Owned(text.into_owned())),
             Val::Time(nanos) => Val::Time(nanos),
             Val::Stored(slot) => Val::Stored(slot),
-            Val::List(values) => Val::list(values.iter().map(|value| value.clone().detached(event)).collect()),
+            Val::List(values) => {
+                Val::list(values.iter().map(|value| value.clone().detached(event)).collect())
+            }
             Val::Map(entries) => {
                 let entry = |(name, value): &(Cow<'_, [u8]>, Val<'_>)| {
                     (Cow::Owned(name.to_vec()), value.clone().detached(event))
@@ -203,7 +210,9 @@ fn elements_of<'v>(value: &Val<'v>, event: &'v Event<'_>) -> Option<Vec<Val<'v>>
 
 fn entries_of<'v>(value: &Val<'v>, event: &'v Event<'_>) -> Option<Vec<(Vec<u8>, Val<'v>)>> {
     match value {
-        Val::Map(entries) => Some(entries.iter().map(|(name, value)| (name.to_vec(), value.clone())).collect()),
+        Val::Map(entries) => {
+            Some(entries.iter().map(|(name, value)| (name.to_vec(), value.clone())).collect())
+        }
         Val::Stored(Slot::Map(map)) => {
             let entry = |node| (event.name(node).to_vec(), Val::of_slot(event, event.slot(node)));
             Some(event.children(*map).map(entry).collect())

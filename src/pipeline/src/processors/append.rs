@@ -21,7 +21,11 @@ pub(super) static SPEC: Spec = Spec {
         optional("copy_from", "", "The field whose value, or whose elements, are added."),
         optional("allow_duplicates", "true", "Whether a value that is in the list already is added again."),
         optional("ignore_empty_values", "false", "Leave out values that are null or empty texts."),
-        optional("media_type", "application/json", "How templates are encoded elsewhere; nothing is escaped here."),
+        optional(
+            "media_type",
+            "application/json",
+            "How templates are encoded elsewhere; nothing is escaped here.",
+        ),
     ],
     examples: &[
         Example {
@@ -97,7 +101,9 @@ impl Processor for Append {
             let slot = value.value(cx, Missing::IsEmpty)?;
             match slot {
                 // A lone template of a list adds its elements.
-                Slot::List(elements) if matches!(value, ValueTemplate::Text(_)) => self.add_all(cx, &mut list, elements)?,
+                Slot::List(elements) if matches!(value, ValueTemplate::Text(_)) => {
+                    self.add_all(cx, &mut list, elements)?
+                }
                 _ => self.add(cx, &mut list, slot)?,
             }
         }
@@ -108,6 +114,7 @@ impl Processor for Append {
                     let slot = cx.event.copy(slot)?;
                     self.add(cx, &mut list, slot)?;
                 }
+                None if self.ignore_empty => {}
                 None => return Err(Failure::missing(path)),
             }
         }
@@ -139,9 +146,8 @@ impl Append {
         if is_empty && self.ignore_empty {
             return Ok(());
         }
-        let is_there = |cx: &Context<'_>| {
-            cx.event.children(*list).any(|node| cx.event.equal(cx.event.slot(node), slot))
-        };
+        let is_there =
+            |cx: &Context<'_>| cx.event.children(*list).any(|node| cx.event.equal(cx.event.slot(node), slot));
         if !self.allow_duplicates && is_there(cx) {
             return Ok(());
         }

@@ -25,7 +25,9 @@ impl FieldName {
 
     /// Does something with the field's steps.
     pub(crate) fn with<R>(
-        &self, cx: &mut Context<'_>, work: impl FnOnce(&mut Context<'_>, &[Segment]) -> Result<R, Failure>,
+        &self,
+        cx: &mut Context<'_>,
+        work: impl FnOnce(&mut Context<'_>, &[Segment]) -> Result<R, Failure>,
     ) -> Result<R, Failure> {
         match self {
             Self::Fixed(path) => work(cx, path.segments()).map_err(|failure| failure.at(path)),

@@ -17,7 +17,13 @@ pub(super) static GSUB: Spec = Spec {
     family: "manipulate",
     summary: "Replaces everything that a regular expression matches.",
     details: "",
-    options: &[FIELD, required("pattern", "The regular expression."), REPLACEMENT, TARGET_FIELD, IGNORE_MISSING],
+    options: &[
+        FIELD,
+        required("pattern", "The regular expression."),
+        REPLACEMENT,
+        TARGET_FIELD,
+        IGNORE_MISSING,
+    ],
     examples: &[
         Example {
             title: "masking numbers",
@@ -40,7 +46,13 @@ pub(super) static REGEX_REPLACE: Spec = Spec {
     family: "parse",
     summary: "Replaces everything that a regular expression matches.",
     details: "",
-    options: &[FIELD, required("regex", "The regular expression."), REPLACEMENT, TARGET_FIELD, IGNORE_MISSING],
+    options: &[
+        FIELD,
+        required("regex", "The regular expression."),
+        REPLACEMENT,
+        TARGET_FIELD,
+        IGNORE_MISSING,
+    ],
     examples: &[Example {
         title: "blanks",
         event: r#"{"a": "x   y"}"#,
@@ -148,7 +160,8 @@ impl Gsub {
         let Some(first) = self.pattern.find_at(cx.event.bytes(span), 0)? else { return Ok(span) };
         if self.has_groups {
             return cx.with_groups(|cx, groups| {
-                let (span, result) = cx.event.rewrite(span, |text, out| self.with_groups(text, groups, out))?;
+                let (span, result) =
+                    cx.event.rewrite(span, |text, out| self.with_groups(text, groups, out))?;
                 result.map(|()| span)
             });
         }

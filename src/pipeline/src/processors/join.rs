@@ -14,7 +14,12 @@ pub(super) static SPEC: Spec = Spec {
     family: "manipulate",
     summary: "Joins the elements of a list to a text.",
     details: "",
-    options: &[FIELD, required("separator", "What stands between the elements; may be empty."), TARGET_FIELD, IGNORE_MISSING],
+    options: &[
+        FIELD,
+        required("separator", "What stands between the elements; may be empty."),
+        TARGET_FIELD,
+        IGNORE_MISSING,
+    ],
     examples: &[Example {
         title: "texts and numbers",
         event: r#"{"a": ["x", 1, true]}"#,

@@ -18,8 +18,16 @@ pub(super) static SPEC: Spec = Spec {
         FIELD,
         optional("target_field", "the field itself", "Where the value goes; not with `add_to_root`."),
         optional("add_to_root", "false", "Add the fields of the object to the event itself."),
-        optional("add_to_root_conflict_strategy", "replace", "What happens to fields that exist: `replace` or `merge`."),
-        optional("allow_duplicate_keys", "false", "Whether a key may occur twice in an object; the last value counts."),
+        optional(
+            "add_to_root_conflict_strategy",
+            "replace",
+            "What happens to fields that exist: `replace` or `merge`.",
+        ),
+        optional(
+            "allow_duplicate_keys",
+            "false",
+            "Whether a key may occur twice in an object; the last value counts.",
+        ),
         optional("strict_json_parsing", "true", "Whether something behind the value is an error."),
         IGNORE_MISSING,
     ],
@@ -61,8 +69,10 @@ struct Json {
 
 fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported> {
     let target = Target::read(options)?;
-    let conflict = options
-        .choice("add_to_root_conflict_strategy", &[("replace", Conflict::Replace), ("merge", Conflict::Merge)])?;
+    let conflict = options.choice(
+        "add_to_root_conflict_strategy",
+        &[("replace", Conflict::Replace), ("merge", Conflict::Merge)],
+    )?;
     let add_to_root = options.flag("add_to_root", false)?;
     if let (true, Some(node)) = (add_to_root, options.node("target_field")) {
         return Err(options.error(&node.at, "there is `target_field` or `add_to_root`, not both", ""));
@@ -79,6 +89,10 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
 
 impl Processor for Json {
     fn run(&self, cx: &mut Context<'_>) -> Ran {
+        if cx.event.get(&self.target.field) == Some(Slot::Null) {
+            self.target.put(cx, Slot::Null)?;
+            return Ok(Flow::Next);
+        }
         let value = match self.target.value(cx)? {
             None => return Ok(Flow::Next),
             Some(Slot::Text(span)) => match read_with(&mut cx.event, span, self.duplicates, self.behind) {
@@ -102,7 +116,13 @@ impl Processor for Json {
     }
 }
 
-fn add(cx: &mut Context<'_>, to: NodeId, fields: Children, conflict: Conflict, depth: usize) -> Result<(), Failure> {
+fn add(
+    cx: &mut Context<'_>,
+    to: NodeId,
+    fields: Children,
+    conflict: Conflict,
+    depth: usize,
+) -> Result<(), Failure> {
     if depth > event::model::MAX_DEPTH {
         return Err(event::model::Obstacle::TooDeep.into());
     }
@@ -116,7 +136,9 @@ fn add(cx: &mut Context<'_>, to: NodeId, fields: Children, conflict: Conflict, d
             continue;
         };
         match (conflict, cx.event.slot(existing), slot) {
-            (Conflict::Merge, Slot::Map(_), Slot::Map(inner)) => add(cx, existing, inner, conflict, depth + 1)?,
+            (Conflict::Merge, Slot::Map(_), Slot::Map(inner)) => {
+                add(cx, existing, inner, conflict, depth + 1)?
+            }
             (Conflict::Merge, Slot::List(_), Slot::List(inner)) => {
                 let mut element = cx.event.children(inner).next();
                 while let Some(node) = element {

@@ -56,4 +56,3 @@ impl Processor for Leave {
         Ok(self.0)
     }
 }
-

@@ -8,14 +8,19 @@ mod append;
 mod assignments;
 mod cases;
 mod commit;
+mod convert;
+mod csv;
+mod dissect;
 mod drop;
 mod fail;
 mod foreach;
 mod go_to;
+mod grok;
 mod group;
 mod gsub;
 mod join;
 mod json;
+mod kv;
 mod leave;
 mod pipeline;
 mod recover;
@@ -30,23 +35,26 @@ mod text_case;
 
 use crate::compile::Spec;
 
-
-
 /// All processors, in the order of the reference.
 pub static ALL: &[&Spec] = &[
     &append::SPEC,
     &cases::CASE,
     &cases::IFF,
     &commit::SPEC,
+    &convert::SPEC,
+    &csv::SPEC,
+    &dissect::SPEC,
     &drop::SPEC,
     &fail::SPEC,
     &foreach::SPEC,
     &go_to::SPEC,
+    &grok::SPEC,
     &group::SPEC,
     &gsub::GSUB,
     &gsub::REGEX_REPLACE,
     &join::SPEC,
     &json::SPEC,
+    &kv::SPEC,
     &leave::CONTINUE,
     &leave::FINAL,
     &leave::RETURN,

@@ -92,7 +92,9 @@ impl Processor for Call {
                 let name = name.render(cx, Missing::Fails)?;
                 let callee = pipelines.get(&name);
                 if callee.is_none() && !ignore_missing {
-                    return Err(Failure::text(format!("there is no pipeline {name:?} that can be called here")));
+                    return Err(Failure::text(format!(
+                        "there is no pipeline {name:?} that can be called here"
+                    )));
                 }
                 callee
             }

@@ -76,14 +76,15 @@ impl Processor for Rename {
         for (from, to) in &self.moves {
             let exists = from.with(cx, |cx, segments| {
                 let exists = cx.event.find_from(Event::ROOT, segments).is_some();
-                if exists || self.ignore_missing { Ok(exists) } else { Err(Failure::fixed("is missing")) }
-            })?;
-            if !exists {
-                continue;
+                if exists { Ok(()) } else { Err(Failure::fixed("is missing")) }
+            });
+            match exists {
+                Err(failure) if self.ignore_missing && !failure.is_final => continue,
+                other => other?,
             }
-            let taken = to.with(cx, |cx, segments| {
+            to.with(cx, |cx, segments| {
                 let taken = cx.event.find_from(Event::ROOT, segments).is_some();
-                if taken && !self.overrides { Err(Failure::fixed("exists already")) } else { Ok(taken) }
+                if taken && !self.overrides { Err(Failure::fixed("exists already")) } else { Ok(()) }
             })?;
             let slot = from.with(cx, |cx, segments| Ok(cx.event.remove_from(Event::ROOT, segments)))?;
             let Some(slot) = slot else { continue };
@@ -93,7 +94,6 @@ impl Processor for Rename {
                 from.with(cx, |cx, segments| Ok(cx.event.set_from(Event::ROOT, segments, slot)?))?;
                 return Err(failure);
             }
-            debug_assert!(!taken || self.overrides);
         }
         Ok(Flow::Next)
     }

@@ -13,7 +13,17 @@ use event::model::json_write;
 use std::sync::Arc;
 
 const ATTRIBUTES: [&str; 11] = [
-    "source", "table", "index", "schema", "bucket", "container", "stream", "topic", "log_type", "namespace", "dataset",
+    "source",
+    "table",
+    "index",
+    "schema",
+    "bucket",
+    "container",
+    "stream",
+    "topic",
+    "log_type",
+    "namespace",
+    "dataset",
 ];
 
 const fn attribute(name: &'static str) -> OptionDoc {
@@ -85,7 +95,9 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
             let condition = Condition::compile(options.keys(), text.trim_start_matches('.'));
             Mode::StageIf(condition.map_err(|why| options.error(&node.at, why.to_string(), ""))?)
         }
-        Some(node) if !matches!(node.value, Value::Bool(false)) && options.flag("staging", false)? => Mode::Stage,
+        Some(node) if !matches!(node.value, Value::Bool(false)) && options.flag("staging", false)? => {
+            Mode::Stage
+        }
         _ if options.flag("clone", false)? => Mode::Clone,
         _ => Mode::Move,
     };

@@ -21,10 +21,22 @@ pub(super) static SPEC: Spec = Spec {
         optional("copy_from", "", "The field whose value is copied."),
         optional("fields", "", "Several assignments: a list of `{field, value}`."),
         optional("override", "true", "Whether a field that has a value other than null is set, too."),
-        optional("ignore_empty_value", "false", "Do nothing when the value is null, empty, or a field in it is missing."),
-        optional("media_type", "application/json", "How templates are encoded elsewhere; nothing is escaped here."),
+        optional(
+            "ignore_empty_value",
+            "false",
+            "Do nothing when the value is null, empty, or a field in it is missing.",
+        ),
+        optional(
+            "media_type",
+            "application/json",
+            "How templates are encoded elsewhere; nothing is escaped here.",
+        ),
         optional("deep_copy", "false", "Copies are always independent of their origin here."),
-        optional("ignore_missing", "false", "Do nothing when `copy_from` or a field of a template is missing."),
+        optional(
+            "ignore_missing",
+            "false",
+            "Do nothing when `copy_from` or a field of a template is missing.",
+        ),
     ],
     examples: &[
         Example {
@@ -77,7 +89,11 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
     match options.node("fields") {
         Some(fields) => {
             let Value::List(items) = &fields.value else {
-                return Err(options.error(&fields.at, "`fields` is a list", "write `- {field: a, value: b}`"));
+                return Err(options.error(
+                    &fields.at,
+                    "`fields` is a list",
+                    "write `- {field: a, value: b}`",
+                ));
             };
             for item in items {
                 let (Some(field), Some(value)) = (item.get("field"), item.get("value")) else {
@@ -132,7 +148,8 @@ impl Set {
                 return Ok(());
             }
         }
-        let missing = if self.ignore_empty || self.ignore_missing { Missing::IsEmpty } else { Missing::Fails };
+        let missing =
+            if self.ignore_empty || self.ignore_missing { Missing::IsEmpty } else { Missing::Fails };
         let slot = match &assignment.source {
             Source::Value(value) => value.value(cx, missing)?,
             Source::Copy(path) => match (cx.value(path), missing) {
@@ -152,4 +169,3 @@ impl Set {
         assignment.field.with(cx, |cx, segments| write_field(cx, segments, slot))
     }
 }
-

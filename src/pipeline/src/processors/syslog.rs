@@ -151,7 +151,12 @@ impl Syslog {
         Ok(Slot::Map(map))
     }
 
-    fn add_priority(&self, cx: &mut Context<'_>, map: &mut Children, message: &Message<'_>) -> Result<(), Failure> {
+    fn add_priority(
+        &self,
+        cx: &mut Context<'_>,
+        map: &mut Children,
+        message: &Message<'_>,
+    ) -> Result<(), Failure> {
         let Some(priority) = message.priority else { return Ok(()) };
         let (facility, severity) = (priority.facility(), priority.severity());
         cx.event.append_to(map, self.names.priority, Slot::Int(i64::from(priority.value())))?;
@@ -186,7 +191,10 @@ fn number(text: &[u8]) -> Option<Slot> {
 }
 
 fn structured(
-    cx: &mut Context<'_>, span: Span, line: &[u8], data: &StructuredData<'_>,
+    cx: &mut Context<'_>,
+    span: Span,
+    line: &[u8],
+    data: &StructuredData<'_>,
 ) -> Result<Slot, Failure> {
     let mut elements = Children::EMPTY;
     for element in data.elements() {

@@ -45,7 +45,9 @@ impl Target {
 
     /// Puts what `change` makes of the field's text, or of each text of a list of them.
     pub(super) fn change_texts(
-        &self, cx: &mut Context<'_>, mut change: impl FnMut(&[u8], &mut Vec<u8>),
+        &self,
+        cx: &mut Context<'_>,
+        mut change: impl FnMut(&[u8], &mut Vec<u8>),
     ) -> Result<(), Failure> {
         let Some(value) = self.value(cx)? else { return Ok(()) };
         let changed = match value {

@@ -74,7 +74,9 @@ pub fn subset(expected: &Value, got: &Value) -> bool {
         (Value::Object(a), Value::Object(b)) => {
             a.iter().all(|(key, value)| b.get(key).map_or(value.is_null(), |other| subset(value, other)))
         }
-        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| subset(a, b)),
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| subset(a, b))
+        }
         _ => same_scalar(expected, got),
     }
 }
@@ -86,7 +88,9 @@ fn includes(a: &Map<String, Value>, b: &Map<String, Value>) -> bool {
 fn same_scalar(expected: &Value, got: &Value) -> bool {
     match (expected, got) {
         (Value::Number(a), Value::Number(b)) => {
-            a == b || (a.as_f64().zip(b.as_f64())).is_some_and(|(a, b)| (a - b).abs() <= 1e-9 * a.abs().max(b.abs()))
+            a == b
+                || (a.as_f64().zip(b.as_f64()))
+                    .is_some_and(|(a, b)| (a - b).abs() <= 1e-9 * a.abs().max(b.abs()))
         }
         (Value::String(a), Value::String(b)) => a == b || same_instant(a, b),
         _ => expected == got,

@@ -140,6 +140,9 @@ impl Expansion<'_> {
             } else if let Some((name, behind)) = named_group(rest) {
                 self.open(name, FieldType::Text);
                 rest = behind;
+            } else if let Some((replacement, behind)) = oniguruma(rest) {
+                self.out.push_str(replacement);
+                rest = behind;
             } else if rest.starts_with('\\') {
                 let len = 1 + rest[1..].chars().next().map_or(0, char::len_utf8);
                 self.out.push_str(&rest[..len]);
@@ -178,7 +181,7 @@ impl Expansion<'_> {
                 ));
             }
         };
-        match field {
+        match field.map(|field| field.trim_end_matches('?')) {
             Some(field) => self.open(field, to),
             None => self.out.push_str("(?:"),
         }
@@ -189,6 +192,14 @@ impl Expansion<'_> {
     }
 }
 
+/// What Oniguruma, for which the dictionaries are written, reads otherwise: its classes are those of Unicode, and `?*`
+/// repeats an option.
+fn oniguruma(text: &str) -> Option<(&'static str, &str)> {
+    const SPELLINGS: [(&str, &str); 3] =
+        [("[:alnum:]", r"\p{L}\p{M}\p{N}"), ("[:alpha:]", r"\p{L}\p{M}"), (".?*", ".*")];
+    SPELLINGS.iter().find_map(|(theirs, ours)| Some((*ours, text.strip_prefix(theirs)?)))
+}
+
 /// The name of a group that starts here, but not look-behind.
 fn named_group(text: &str) -> Option<(&str, &str)> {
     let inner = text.strip_prefix("(?<").or_else(|| text.strip_prefix("(?P<"))?;
@@ -196,7 +207,8 @@ fn named_group(text: &str) -> Option<(&str, &str)> {
         return None;
     }
     let (name, behind) = inner.split_once('>')?;
-    Some((name, behind))
+    // The ECS dictionary has a stray mark behind one name: `(?<[error][code]?>…)`.
+    Some((name.trim_end_matches('?'), behind))
 }
 
 #[cfg(test)]

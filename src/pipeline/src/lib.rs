@@ -31,6 +31,7 @@ pub mod step;
 mod suggest;
 pub mod template;
 mod ticks;
+pub mod time;
 
 pub use compile::Library;
 pub use context::Scratch;

@@ -11,7 +11,7 @@ use std::fmt;
 /// The compiled size of one expression, in bytes.
 pub const MAX_COMPILED_BYTES: usize = 4 * 1024 * 1024;
 /// Steps back that one search with look-around may take.
-pub const MAX_BACKTRACKS: usize = 100_000;
+pub const MAX_BACKTRACKS: usize = 500_000;
 /// Room for captures that is kept for the next use, as many as threads may use an expression at once.
 const KEPT_LOCATIONS: usize = 16;
 

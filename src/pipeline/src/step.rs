@@ -74,6 +74,8 @@ pub(crate) struct Pipeline {
     pub(crate) ignore_failure: bool,
     pub(crate) block: Block,
     pub(crate) on_failure: Option<Handler>,
+    /// Where its name is put while it runs, if somebody looks there.
+    pub(crate) announced: Option<Path>,
 }
 
 /// Where a handler finds what happened, and what each step is called.
@@ -222,7 +224,18 @@ impl Handler {
 
 impl Pipeline {
     pub(crate) fn run(&self, cx: &mut Context<'_>) -> Ran {
-        match self.run_inner(cx) {
+        let result = match &self.announced {
+            None => self.run_inner(cx),
+            Some(path) => {
+                let outer = cx.event.get(path).unwrap_or(Slot::Null);
+                let name = cx.event.text(self.name.as_bytes())?;
+                cx.set(path, name)?;
+                let result = self.run_inner(cx);
+                cx.set(path, outer)?;
+                result
+            }
+        };
+        match result {
             Ok(Flow::Return) => Ok(Flow::Next),
             Ok(Flow::GoTo(_)) => Err(Failure::fixed(
                 "go_to leads into a group, loop or handler; its target must be beside it or further out",

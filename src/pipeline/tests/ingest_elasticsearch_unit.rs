@@ -3,9 +3,12 @@
 mod vectors;
 
 /// Cases that contradict the product's facts, each with the sentence.
-const SKIPPED: &[(&str, &str)] = &[];
+const SKIPPED: &[(&str, &str)] = &[(
+    "reroute/destination-stops-pipeline",
+    "D.5: \"reroute: elasticsearch twin by name only\"; the product goes on with the pipeline",
+)];
 
 #[test]
 fn pipelines_do_what_the_published_cases_say() {
-    vectors::ingest::run_file("ingest/elasticsearch-unit.jsonl", SKIPPED, 0);
+    vectors::ingest::run_file("ingest/elasticsearch-unit.jsonl", SKIPPED, 99);
 }

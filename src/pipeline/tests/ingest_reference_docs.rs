@@ -3,9 +3,34 @@
 mod vectors;
 
 /// Cases that contradict the product's facts, each with the sentence.
-const SKIPPED: &[(&str, &str)] = &[];
+const SKIPPED: &[(&str, &str)] = &[
+    (
+        "convert/Type Detection/4",
+        "one processor for the field value1; value2 to value4 are converted by processors that the page leaves out",
+    ),
+    (
+        "dissect/Non-String Fields/3",
+        "D.1: \"ignore_failure: swallow an error and go on\"; nothing says that error.message is set",
+    ),
+    (
+        "final/Success/2",
+        "D.4: \"rename, remove: missing source = error\" unless ignore_missing; the document has no temporary_data",
+    ),
+    (
+        "gsub/Error Handling/5",
+        "D.1: \"ignore_missing: missing source field => silent no-op\", so on_failure does not run",
+    ),
+    (
+        "join/Error Handling/4",
+        "D.1: \"ignore_missing: missing source field => silent no-op\", so on_failure does not run",
+    ),
+    (
+        "regex-replace/URL Path Extraction/5",
+        "D.4: \"gsub / regex_replace: regex (Go RE2 syntax)\" replaces what matches; the query is not matched and stays",
+    ),
+];
 
 #[test]
 fn pipelines_do_what_the_published_cases_say() {
-    vectors::ingest::run_file("ingest/reference-docs.jsonl", SKIPPED, 0);
+    vectors::ingest::run_file("ingest/reference-docs.jsonl", SKIPPED, 44);
 }

@@ -43,6 +43,10 @@ impl Library {
             .map(|(name, node)| (&**name, node))
     }
 
+    fn mentions(&self, word: &str) -> bool {
+        self.pipelines.values().any(|node| mentions(node, word))
+    }
+
     /// The names.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.pipelines.keys().map(String::as_str)
@@ -75,6 +79,8 @@ pub struct Compiler<'c> {
     names: Arc<FailureNames>,
     depth: usize,
     uses_metadata: bool,
+    /// Where pipelines put their name, if one of the library looks there.
+    announced: Option<Path>,
 }
 
 /// What `go_to` jumps to.
@@ -109,6 +115,7 @@ impl<'c> Compiler<'c> {
             names: Arc::new(names),
             depth: 0,
             uses_metadata: false,
+            announced: library.mentions("_ingest.pipeline").then(|| path("pipeline")),
         }
     }
 
@@ -165,7 +172,14 @@ impl<'c> Compiler<'c> {
         self.labels = outer_labels;
         self.jumps = outer_jumps;
         let name_of = std::mem::replace(&mut self.current, outer);
-        let pipeline = Arc::new(Pipeline { name: name_of, condition, ignore_failure, block, on_failure });
+        let pipeline = Arc::new(Pipeline {
+            name: name_of,
+            condition,
+            ignore_failure,
+            block,
+            on_failure,
+            announced: self.announced.clone(),
+        });
         self.pipelines.insert(name.to_owned(), Some(Arc::clone(&pipeline)));
         Some(pipeline)
     }

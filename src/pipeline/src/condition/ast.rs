@@ -78,6 +78,8 @@ pub(super) enum Operator {
     StartsWith,
     EndsWith,
     Matches,
+    /// Painless's `==~`: the whole text.
+    MatchesWhole,
     Range,
     Add,
     Subtract,

@@ -31,6 +31,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(Token, usize)>, SyntaxError> {
             }
             '"' | '\'' => quoted(text, &mut at, next)?,
             '`' => raw(text, &mut at)?,
+            '/' if matches!(tokens.last(), Some((Token::Mark("=~" | "==~"), _))) => regex(text, &mut at)?,
             '0'..='9' => number(text, &mut at)?,
             '.' if text[at + 1..].starts_with(|c: char| c.is_ascii_digit()) && !ends_a_value(&tokens) => {
                 number(text, &mut at)?
@@ -109,6 +110,21 @@ fn raw(text: &str, at: &mut usize) -> Result<Token, SyntaxError> {
     let end = inner.find('`').ok_or_else(|| SyntaxError::new(*at, "the text has no closing `".to_owned()))?;
     *at += end + 2;
     Ok(Token::Text(inner[..end].to_owned()))
+}
+
+/// Painless's `/regular expression/`, behind `=~` and `==~` only.
+fn regex(text: &str, at: &mut usize) -> Result<Token, SyntaxError> {
+    let inner = &text[*at + 1..];
+    let mut escaped = false;
+    let end = inner.find(|c| {
+        let ends = c == '/' && !escaped;
+        escaped = c == '\\' && !escaped;
+        ends
+    });
+    let end =
+        end.ok_or_else(|| SyntaxError::new(*at, "the regular expression has no closing /".to_owned()))?;
+    *at += end + 2;
+    Ok(Token::Text(inner[..end].replace("\\/", "/")))
 }
 
 fn quoted(text: &str, at: &mut usize, quote: char) -> Result<Token, SyntaxError> {

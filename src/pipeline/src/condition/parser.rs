@@ -146,11 +146,15 @@ impl<'p> Parser<'p> {
     }
 
     fn combine(&self, operator: Operator, left: Expr, right: Expr) -> Parsed {
-        if operator == Operator::Matches
-            && let Expr::Text(text) = &right
-        {
-            let pattern = Pattern::compile(&String::from_utf8_lossy(text)).map_err(|why| self.error(&why))?;
+        if let (Operator::Matches | Operator::MatchesWhole, Expr::Text(text)) = (operator, &right) {
+            let text = String::from_utf8_lossy(text);
+            let whole = operator == Operator::MatchesWhole;
+            let text = if whole { format!("^(?:{text})$") } else { text.into_owned() };
+            let pattern = Pattern::compile(&text).map_err(|why| self.error(&why))?;
             return Ok(Expr::Matches(Box::new(left), Arc::new(pattern)));
+        }
+        if operator == Operator::MatchesWhole {
+            return Err(self.error("==~ takes a regular expression like /a+/"));
         }
         Ok(Expr::Binary(operator, Box::new(left), Box::new(right)))
     }
@@ -187,7 +191,8 @@ impl<'p> Parser<'p> {
                 "/" => Operator::Divide,
                 "%" => Operator::Remainder,
                 "**" | "^" => Operator::Power,
-                "=~" | "==~" => return Err(self.error("write `matches \"…\"` instead")),
+                "=~" => Operator::Matches,
+                "==~" => Operator::MatchesWhole,
                 _ => return Ok(None),
             },
             Token::Name(name) => match name.as_str() {

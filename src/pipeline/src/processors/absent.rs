@@ -14,8 +14,8 @@ const ABSENT: &[(&str, &[&str])] = &[
     (NOT_YET, &[
         "aad_errcode", "abs", "acl_decode", "add", "attachment", "bag_pack", "binary_decode", "bytes", "camelcase",
         "capitalize", "cef", "ceil", "check_schema", "checksum", "circle", "clean", "coalesce", "color_decode", "comment",
-        "community_id", "compact", "concat", "confidence", "contains", "cpid", "create_table", "csv",
-        "data_size", "date", "date_index", "debug", "decrypt", "divide", "dns_query_type",
+        "community_id", "compact", "concat", "confidence", "contains", "cpid", "create_table",
+        "data_size", "date_index", "debug", "decrypt", "divide", "dns_query_type",
         "dns_response_code", "dot_expander", "dot_nester", "dotcase", "duration", "dynamic_sample", "encrypt",
         "enforce_schema", "enrich", "error_code", "expand_range", "fingerprint", "floor", "fqdn", "geo_grid", "geoip",
         "hex_decode", "html_strip", "http_status", "humanize", "icmp_type", "ip_type", "join_kv", "jwt_decode",

@@ -163,6 +163,9 @@ fn key(text: &str) -> Result<Key, String> {
         }
         _ => (name, None),
     };
+    if name.contains(['?', '*', '&', '+', '%', '{']) {
+        return Err(format!("the key %{{{text}}} has a modifier inside its name"));
+    }
     if name.is_empty() && kind != Kind::Skip {
         return Err(format!("the key %{{{text}}} has no name"));
     }
@@ -201,8 +204,12 @@ impl Dissect {
                 at = text.len();
                 continue;
             }
-            // The last delimiter ends the text, unless padding follows it.
-            let end = at + part.delimiter.find(&text[at..])?;
+            // The last delimiter ends the text; before it the value may have it, too.
+            let rest = &text[at..];
+            let end = match rest.len().checked_sub(delimiter.len()) {
+                Some(len) if is_last && !part.pads && rest.ends_with(delimiter) => at + len,
+                _ => at + part.delimiter.find(rest)?,
+            };
             values.push(Some((at, end)));
             at = end + delimiter.len();
             if part.pads {

@@ -10,6 +10,7 @@ mod cases;
 mod commit;
 mod convert;
 mod csv;
+mod date;
 mod dissect;
 mod drop;
 mod fail;
@@ -43,6 +44,7 @@ pub static ALL: &[&Spec] = &[
     &commit::SPEC,
     &convert::SPEC,
     &csv::SPEC,
+    &date::SPEC,
     &dissect::SPEC,
     &drop::SPEC,
     &fail::SPEC,

@@ -56,14 +56,12 @@ fn library(case: &Value) -> (Library, String) {
     (library, "case".to_owned())
 }
 
-/// Processors under the product's names, where a case has others (`reference_name`).
+/// Processors under the product's names, where a case has others.
 fn renamed(case: &Value) -> Value {
-    let Some(own) = case["reference_name"].as_str() else { return case.clone() };
-    let text = case.to_string();
-    let others = [("final", "terminate"), ("url_decode", "urldecode"), ("return", "terminate")];
-    let text = others.iter().filter(|(name, _)| *name == own).fold(text, |text, (name, other)| {
-        text.replace(&format!("{{\"{other}\":"), &format!("{{\"{name}\":"))
-    });
+    let mut text = case.to_string().replace("{\"urldecode\":", "{\"url_decode\":");
+    if let Some(own) = case["reference_name"].as_str() {
+        text = text.replace("{\"terminate\":", &format!("{{\"{own}\":"));
+    }
     serde_json::from_str(&text).expect("json")
 }
 

@@ -1,20 +1,22 @@
 //! A Director: the tree in the order in which it starts and stops, and what a new configuration changes in it.
 
-use crate::device_tree::{DeviceTree, addresses, entrance};
+use crate::device_tree::{DeviceTree, addresses, companions, entrance, keeps_peers};
 use crate::lane_watch::LaneWatch;
+use crate::open_files;
 use crate::programs::Programs;
 use crate::supervisor::{Announce, Charge, StopOrder, start_root, subtree};
 use crate::target_tree::{Senders, senders, target_tree};
 use crate::wiring::Wiring;
 use actors::child::spec::Common;
 use actors::child::{ChildSpec, Faults, Home, Order, State, Tree};
-use actors::data::{Device, Door, Lanes, Sockets, Target};
+use actors::data::{Device, Door, Lanes, Profile, Sockets, Target};
 use actors::router::Router;
 use config::{DeviceKind, Diagnostic, Snapshot};
 use event::{Budget, DeviceId, PlaceId};
 use parking_lot::Mutex;
 use ractor::ActorRef;
 use seams::{Clock, Rng};
+use security::open_files::OpenFiles;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -92,7 +94,14 @@ struct Retired {
 struct Prepared {
     programs: Programs,
     senders: Vec<(String, Senders)>,
-    entrances: Vec<(String, Vec<ChildSpec>)>,
+    entrances: Vec<Changed>,
+}
+
+/// A device that is new or changed.
+struct Changed {
+    device: Arc<Device>,
+    profile: Profile,
+    children: Vec<ChildSpec>,
 }
 
 /// What a stopped Director leaves behind.
@@ -111,6 +120,8 @@ impl Director {
     /// # Errors
     /// When threads can't be started, or the configuration names what is not available in this version.
     pub async fn start(snapshot: Snapshot, options: Options) -> anyhow::Result<Self> {
+        // Every connection is a file; the soft limit of many systems is 1024.
+        OpenFiles::raise();
         let lanes = Lanes::start(options.lanes)?;
         let common = Common {
             tree: Tree::new(options.clock.clone()),
@@ -171,6 +182,7 @@ impl Director {
     pub async fn apply(&mut self, snapshot: Snapshot) -> anyhow::Result<()> {
         let Prepared { programs, senders, entrances } = self.prepare(&snapshot)?;
         self.programs = programs;
+        open_files::check(&snapshot);
         let old = std::mem::replace(&mut self.snapshot, Arc::new(snapshot));
         let snapshot = Arc::clone(&self.snapshot);
         let enabled = enabled_targets(&snapshot);
@@ -220,7 +232,7 @@ impl Director {
         &mut self,
         old: &Snapshot,
         new: &Snapshot,
-        entrances: Vec<(String, Vec<ChildSpec>)>,
+        entrances: Vec<Changed>,
     ) {
         let devices = self.groups.devices.nursery().await;
         for gone in old.devices.iter().filter(|device| device.status) {
@@ -230,14 +242,16 @@ impl Director {
                 self.release(&gone.kind, new);
             }
         }
-        for (name, entrance) in entrances {
+        for Changed { device, profile, children } in entrances {
+            device.profile.store(Arc::new(profile));
+            let name = device.name.to_string();
             let before = old.device(&name).filter(|device| device.status);
             let same_peers =
                 before.zip(new.device(&name)).is_some_and(|(b, n)| keeps_peers(&b.kind, &n.kind));
             match self.trees.get(&name).filter(|_| same_peers) {
-                Some(tree) => tree.change(entrance),
+                Some(tree) => tree.change(children),
                 None => {
-                    let tree = DeviceTree::new(entrance);
+                    let tree = DeviceTree::new(children);
                     devices.adopt(tree.spec(&name, &self.common));
                     self.trees.insert(name, tree);
                     if let Some(before) = before {
@@ -264,14 +278,17 @@ impl Director {
     }
 
     /// What devices that are new or changed start with.
-    fn changed_devices(&mut self, snapshot: &Snapshot) -> anyhow::Result<Vec<(String, Vec<ChildSpec>)>> {
+    fn changed_devices(&mut self, snapshot: &Snapshot) -> anyhow::Result<Vec<Changed>> {
         let mut changed = Vec::new();
         for device in snapshot.devices.iter().filter(|device| device.status) {
             if self.snapshot.device(&device.name).is_some_and(|before| before == device) {
                 continue;
             }
             let shared = self.inventory.device_or_new(device.id, &device.name, &self.budget);
-            changed.push((device.name.clone(), entrance(&shared, &device.kind, &self.lanes)?));
+            let mut children = entrance(&shared, &device.kind, &self.lanes)?;
+            let companions = companions(&shared, device);
+            children.extend(companions.children);
+            changed.push(Changed { device: shared, profile: companions.profile, children });
         }
         Ok(changed)
     }
@@ -401,16 +418,6 @@ impl Inventory {
 
 fn enabled_targets(snapshot: &Snapshot) -> BTreeSet<String> {
     snapshot.targets.iter().filter(|target| target.status).map(|target| target.name.clone()).collect()
-}
-
-/// Whether a changed device may go on with the connections it has.
-fn keeps_peers(before: &DeviceKind, now: &DeviceKind) -> bool {
-    match (before, now) {
-        (DeviceKind::Tcp(before), DeviceKind::Tcp(now)) => {
-            before.listen == now.listen && before.connections.tls == now.connections.tls
-        }
-        _ => false,
-    }
 }
 
 fn group(name: &str, common: &Common, announce: &Announce, children: Vec<ChildSpec>) -> ChildSpec {

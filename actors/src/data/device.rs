@@ -1,7 +1,9 @@
 //! A device of the configuration as the actors that serve it share it: identity, counters, budget.
 
+use super::profile::Profile;
+use arc_swap::ArcSwap;
 use event::flow::Counter;
-use event::{DeviceFlow, DeviceId, Share};
+use event::{Batch, DeviceFlow, DeviceId, Ledger, Share};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,6 +22,8 @@ pub struct Device {
     pub share: Share,
     /// What happened to its peers.
     pub meters: DeviceMeters,
+    /// What the configuration says about it; time zone, rate limit, replicas.
+    pub profile: ArcSwap<Profile>,
 }
 
 /// What happened at a device besides events.
@@ -98,8 +102,14 @@ impl ByName {
 impl Device {
     /// A device with nothing counted.
     pub fn new(id: DeviceId, name: impl Into<Arc<str>>, share: Share) -> Arc<Self> {
-        let (flow, meters) = (Arc::default(), DeviceMeters::default());
-        Arc::new(Self { id, name: name.into(), flow, share, meters })
+        let (flow, meters, profile) = (Arc::default(), DeviceMeters::default(), ArcSwap::default());
+        Arc::new(Self { id, name: name.into(), flow, share, meters, profile })
+    }
+
+    /// Hands a batch over to the router, and to the device's replicas.
+    pub fn submit(&self, ledger: &Ledger, batch: Batch) {
+        self.profile.load().replicate(&batch);
+        ledger.submit(batch);
     }
 
     /// Events came in just now.

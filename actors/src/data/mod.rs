@@ -5,6 +5,8 @@ pub mod buffers;
 pub mod delivery;
 pub mod device;
 pub mod lane;
+pub mod profile;
+pub mod rate;
 pub mod sockets;
 pub mod target;
 
@@ -12,5 +14,6 @@ pub use address::{Address, Occupancy};
 pub use delivery::{Delivery, Door, Encoded, EncodedEvent, Payload, ToSender};
 pub use device::Device;
 pub use lane::{Lane, Lanes};
+pub use profile::{Profile, Timezone};
 pub use sockets::Sockets;
 pub use target::Target;

@@ -3,8 +3,9 @@
 //! It waits until its socket is readable, then takes budget, then reads (R3), so that idle connections hold
 //! nothing. A batch goes as soon as there is no more to read or the slab is full. What belongs to the peer (socket,
 //! framer, the beginning of a message that is not complete) lies in a [`Seat`] that outlives the actor: after a
-//! panic the next life reads on where the last one stopped.
+//! panic the next life reads on where the last one stopped. A device's rate limit makes it wait between two reads.
 
+use super::transport::{Socket, Transport, ended_by};
 use crate::child::actor::Next;
 use crate::child::{Child, Me};
 use crate::data::device::Device;
@@ -12,7 +13,7 @@ use crate::data::lane::{Berth, Lane};
 use bytes::Bytes;
 use event::batch::{MAX_BATCH_RECORDS, Parts};
 use event::slab::SLAB_BYTES;
-use event::{Batch, Hold, Layout, Ledger, Origin, Record, RecordFlags, Slab, UnixNanos};
+use event::{Batch, Hold, Layout, Ledger, Origin, Record, RecordFlags, Slab, StreamId, UnixNanos};
 use protocol::framing::{Counters, Ending, Framer, Span};
 use std::fmt;
 use std::io;
@@ -23,28 +24,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 
-/// A peer's byte stream, as far as a connection needs to know.
-pub trait Socket: AsyncRead + Unpin + Send + Sync + 'static {
-    /// Returns when a read might give something.
-    fn readable(&self) -> impl Future<Output = io::Result<()>> + Send;
-
-    /// Whether a read that did not fill its buffer has taken all there was.
-    const SHORT_READ_IS_ALL: bool;
-}
-
-impl Socket for TcpStream {
-    async fn readable(&self) -> io::Result<()> {
-        TcpStream::readable(self).await
-    }
-
-    const SHORT_READ_IS_ALL: bool = true;
-}
-
-/// What of a connection outlives its actor.
-pub struct Seat<S>(Arc<Mutex<Stream<S>>>);
+/// What of a connection outlives its actor; clones share it.
+pub struct Seat<S>(Arc<Mutex<Sitting<S>>>);
 
 impl<S> Clone for Seat<S> {
     fn clone(&self) -> Self {
@@ -52,23 +35,38 @@ impl<S> Clone for Seat<S> {
     }
 }
 
-/// A peer's stream and how far it was read.
-pub struct Stream<S> {
-    socket: S,
+/// How far a connection has come.
+enum Sitting<S> {
+    /// Accepted; the transport is not open yet.
+    Accepted(std::net::TcpStream, Call),
+    /// Open.
+    Open(Stream<S>),
+    /// It has ended.
+    Over,
+}
+
+/// A connection that is counted: against the device's limit, and as load of a lane.
+pub struct Call {
     peer: SocketAddr,
     device: Arc<Device>,
     lane: Arc<Lane>,
     ledger: Ledger,
     framer: Framer,
+    idle_timeout: Duration,
+    _berth: Berth,
+}
+
+/// A peer's stream and how far it was read.
+struct Stream<S> {
+    socket: S,
+    call: Call,
     counted: Counters,
     next_seq: u64,
-    idle_timeout: Duration,
     /// The beginning of a message that is not complete.
     rest: Vec<u8>,
     rest_hold: Hold,
     spans: Vec<Span>,
     chunks: Vec<Chunk>,
-    _berth: Berth,
 }
 
 /// The spans of one batch.
@@ -89,8 +87,10 @@ pub enum Ended {
     Idle,
     /// What came was no valid framing.
     Framing,
-    /// The TLS layer refused what came.
+    /// What came was no valid TLS, or the peer showed no certificate that is trusted.
     Tls,
+    /// The peer did not complete the TLS handshake in time.
+    Handshake,
     /// The device or the Director stops.
     Stopped,
 }
@@ -104,62 +104,65 @@ impl Ended {
             Ended::Idle => "idle",
             Ended::Framing => "framing",
             Ended::Tls => "tls",
+            Ended::Handshake => "tls_timeout",
             Ended::Stopped => "stopped",
         }
     }
 }
 
-impl<S: Socket> Seat<S> {
-    /// A seat for a fresh connection.
+impl Call {
+    /// Counts a connection that was just accepted.
     pub fn new(
-        socket: S,
         peer: SocketAddr,
         device: Arc<Device>,
         lane: Arc<Lane>,
         framer: Framer,
         idle_timeout: Duration,
     ) -> Self {
-        let ledger = lane.open_stream(Arc::clone(&device.flow));
-        let rest_hold = device.share.nothing();
-        let _berth = lane.berth();
         device.meters.open.up();
         device.meters.opened.add(1);
-        Self(Arc::new(Mutex::new(Stream {
-            socket,
-            peer,
-            device,
-            lane,
-            ledger,
-            framer,
-            counted: Counters::default(),
-            next_seq: 0,
-            idle_timeout,
-            rest: Vec::new(),
-            rest_hold,
-            spans: Vec::new(),
-            chunks: Vec::new(),
-            _berth,
-        })))
+        let ledger = lane.open_stream(Arc::clone(&device.flow));
+        let _berth = lane.berth();
+        Self { peer, device, lane, ledger, framer, idle_timeout, _berth }
+    }
+
+    /// Its stream, whose number is unique in the life of the process.
+    pub fn stream(&self) -> StreamId {
+        self.ledger.stream()
+    }
+
+    fn ended(&self, ended: Ended) {
+        self.device.meters.ended.add(ended.name());
     }
 }
 
-impl<S> Drop for Stream<S> {
+impl Drop for Call {
     fn drop(&mut self) {
         self.device.meters.open.down();
     }
 }
 
-/// The actor of a connection.
-pub struct Connection<S>(Seat<S>);
-
-impl<S: Socket> Connection<S> {
-    /// The actor for a seat; one at a time.
-    pub fn new(seat: Seat<S>) -> Self {
-        Self(seat)
+impl<S> Seat<S> {
+    /// A seat for a connection that was just accepted.
+    pub fn new(socket: std::net::TcpStream, call: Call) -> Self {
+        Self(Arc::new(Mutex::new(Sitting::Accepted(socket, call))))
     }
 }
 
-impl<S: Socket> Child for Connection<S> {
+/// The actor of a connection.
+pub struct Connection<T: Transport> {
+    seat: Seat<T::Socket>,
+    transport: T,
+}
+
+impl<T: Transport> Connection<T> {
+    /// The actor for a seat; one at a time.
+    pub fn new(seat: Seat<T::Socket>, transport: T) -> Self {
+        Self { seat, transport }
+    }
+}
+
+impl<T: Transport> Child for Connection<T> {
     type Message = ();
 
     fn start(&mut self, me: &Me<()>) -> anyhow::Result<()> {
@@ -169,11 +172,29 @@ impl<S: Socket> Child for Connection<S> {
 
     async fn handle(&mut self, me: &Me<()>, (): ()) -> anyhow::Result<Next> {
         // Taken only where the last life still runs on an abandoned thread: that stream is lost with it.
-        let Ok(mut stream) = Arc::clone(&self.0.0).try_lock_owned() else {
+        let Ok(mut sitting) = Arc::clone(&self.seat.0).try_lock_owned() else {
             anyhow::bail!("its socket is stuck in an abandoned lane");
         };
-        let ended = stream.read_to_end(me).await;
-        stream.finish(me, ended);
+        if matches!(*sitting, Sitting::Accepted(..)) {
+            // A life that fails in here takes the connection along: a handshake can't be resumed.
+            let Sitting::Accepted(socket, call) = std::mem::replace(&mut *sitting, Sitting::Over) else {
+                return Ok(Next::Done);
+            };
+            let opened = tokio::select! {
+                biased;
+                () = me.stopping() => Err(Ended::Stopped),
+                opened = me.waiting(self.transport.open(socket, &call.device.name, call.peer)) => opened,
+            };
+            match opened {
+                Ok(socket) => *sitting = Sitting::Open(Stream::new(socket, call)),
+                Err(ended) => call.ended(ended),
+            }
+        }
+        if let Sitting::Open(stream) = &mut *sitting {
+            let ended = stream.read_to_end(me).await;
+            stream.finish(me, ended);
+            *sitting = Sitting::Over;
+        }
         Ok(Next::Done)
     }
 }
@@ -189,9 +210,23 @@ enum Round {
 }
 
 impl<S: Socket> Stream<S> {
+    fn new(socket: S, call: Call) -> Self {
+        let rest_hold = call.device.share.nothing();
+        Self {
+            socket,
+            call,
+            counted: Counters::default(),
+            next_seq: 0,
+            rest: Vec::new(),
+            rest_hold,
+            spans: Vec::new(),
+            chunks: Vec::new(),
+        }
+    }
+
     async fn read_to_end(&mut self, me: &Me<()>) -> Ended {
         let mut last_read = Instant::now();
-        let mut idle = pin!(tokio::time::sleep(self.idle_timeout));
+        let mut idle = pin!(tokio::time::sleep(self.call.idle_timeout));
         loop {
             let readable = tokio::select! {
                 biased;
@@ -200,10 +235,10 @@ impl<S: Socket> Stream<S> {
                 () = &mut idle => {
                     // One timer for the life of the connection, moved on only when it fires.
                     let quiet = last_read.elapsed();
-                    if quiet >= self.idle_timeout {
+                    if quiet >= self.call.idle_timeout {
                         return Ended::Idle;
                     }
-                    idle.as_mut().reset((last_read + self.idle_timeout).into());
+                    idle.as_mut().reset((last_read + self.call.idle_timeout).into());
                     continue;
                 }
             };
@@ -216,7 +251,16 @@ impl<S: Socket> Stream<S> {
                 () = me.stopping() => return Ended::Stopped,
                 hold = me.waiting(self.take(room)) => hold,
             };
+            let events_before = self.next_seq;
             let round = self.read(me, room, hold);
+            let wait = self.charge(self.next_seq - events_before, me);
+            if !wait.is_zero() && !round_is_over(&round) {
+                tokio::select! {
+                    biased;
+                    () = me.stopping() => return Ended::Stopped,
+                    () = me.waiting(tokio::time::sleep(wait)) => {}
+                }
+            }
             last_read = Instant::now();
             match round {
                 Round::Ended(ended) => return ended,
@@ -227,8 +271,16 @@ impl<S: Socket> Stream<S> {
         }
     }
 
+    /// How long to wait for the device's rate limit after so many events.
+    fn charge(&self, events: u64, me: &Me<()>) -> Duration {
+        match &self.call.device.profile.load().rate {
+            Some(rate) => rate.charge(events, me.context.common.clock.now()),
+            None => Duration::ZERO,
+        }
+    }
+
     async fn take(&self, room: usize) -> Hold {
-        let share = &self.device.share;
+        let share = &self.call.device.share;
         match self.rest.is_empty() {
             true => share.take(room as u32).await,
             false => share.take_for_incomplete(room as u32).await,
@@ -238,10 +290,10 @@ impl<S: Socket> Stream<S> {
     /// Reads what there is into a slab of `room` bytes and submits the messages in it. Does not wait, so
     /// nothing that was read can be lost half-way.
     fn read(&mut self, me: &Me<()>, room: usize, mut hold: Hold) -> Round {
-        let mut slab = self.lane.slabs.take(room);
+        let mut slab = self.call.lane.slabs.take(room);
         let mut filled = self.rest.len();
         slab.bytes_mut()[..filled].copy_from_slice(&self.rest);
-        hold.merge(std::mem::replace(&mut self.rest_hold, self.device.share.nothing()));
+        hold.merge(std::mem::replace(&mut self.rest_hold, self.call.device.share.nothing()));
         let mut round = Round::Full;
         while filled < slab.capacity() {
             let asked = slab.capacity() - filled;
@@ -258,8 +310,7 @@ impl<S: Socket> Stream<S> {
                     }
                 }
                 Poll::Ready(Err(e)) => {
-                    let tls = e.kind() == io::ErrorKind::InvalidData;
-                    round = Round::Ended(if tls { Ended::Tls } else { Ended::Reset });
+                    round = Round::Ended(ended_by(&e));
                     break;
                 }
                 Poll::Pending => {
@@ -286,11 +337,11 @@ impl<S: Socket> Stream<S> {
         let (mut from, mut outcome) = (0, Ok(()));
         loop {
             let first = self.spans.len();
-            let scan = match self.framer.scan(&received[from..], MAX_BATCH_RECORDS, &mut self.spans) {
+            let scan = match self.call.framer.scan(&received[from..], MAX_BATCH_RECORDS, &mut self.spans) {
                 Ok(scan) => scan,
                 Err(e) => {
-                    let device = &*self.device.name;
-                    tracing::warn!(device, peer = %self.peer, error = %e, "connection ended");
+                    let device = &*self.call.device.name;
+                    tracing::warn!(device, peer = %self.call.peer, error = %e, "connection ended");
                     from = received.len();
                     outcome = Err(Ended::Framing);
                     break;
@@ -329,16 +380,16 @@ impl<S: Socket> Stream<S> {
         batch_hold.grow(overhead as u32);
         self.rest_hold = hold.split(rest_bytes);
         drop(hold);
-        self.device.touch(now);
+        self.call.device.touch(now);
         let mut batch_hold = Some(batch_hold);
         let mut first = 0;
         for chunk in 0..self.chunks.len() {
             let Chunk { end, contiguous } = self.chunks[chunk];
             let last = end == self.spans.len();
-            let hold = batch_hold.take_if(|_| last).unwrap_or_else(|| self.device.share.nothing());
+            let hold = batch_hold.take_if(|_| last).unwrap_or_else(|| self.call.device.share.nothing());
             let batch = self.seal(bytes.clone(), first..end, contiguous, now, hold);
             self.next_seq = batch.next_seq();
-            self.ledger.submit(batch);
+            self.call.device.submit(&self.call.ledger, batch);
             first = end;
         }
     }
@@ -360,8 +411,8 @@ impl<S: Socket> Stream<S> {
         };
         Batch::seal(Parts {
             records: spans.iter().map(record).collect(),
-            origins: vec![Origin { device: self.device.id, peer: Some(self.peer), received: now }],
-            stream: self.ledger.stream(),
+            origins: vec![Origin { device: self.call.device.id, peer: Some(self.call.peer), received: now }],
+            stream: self.call.ledger.stream(),
             first_seq: self.next_seq,
             layout,
             slab,
@@ -371,11 +422,11 @@ impl<S: Socket> Stream<S> {
 
     /// Adds what the framer counted since the last time to the device's meters.
     fn count_messages(&mut self) {
-        let (now, before) = (self.framer.counters(), self.counted);
+        let (now, before) = (self.call.framer.counters(), self.counted);
         if now == before {
             return;
         }
-        let meters = &self.device.meters;
+        let meters = &self.call.device.meters;
         meters.truncated.add(now.truncated - before.truncated);
         meters.discarded_bytes.add(now.discarded_bytes - before.discarded_bytes);
         meters.empty.add(now.empty - before.empty);
@@ -385,23 +436,23 @@ impl<S: Socket> Stream<S> {
 
     /// The connection is over: a last message without its delimiter is an event, too.
     fn finish(&mut self, me: &Me<()>, ended: Ended) {
-        self.device.meters.ended.add(ended.name());
+        self.call.ended(ended);
         if ended == Ended::Framing || self.rest.is_empty() {
             return;
         }
         let received = std::mem::take(&mut self.rest);
         self.spans.clear();
         self.chunks.clear();
-        if let Err(e) = self.framer.finish(&received, &mut self.spans) {
-            tracing::warn!(device = &*self.device.name, peer = %self.peer, error = %e, "connection ended");
+        if let Err(e) = self.call.framer.finish(&received, &mut self.spans) {
+            tracing::warn!(device = &*self.call.device.name, peer = %self.call.peer, error = %e, "connection ended");
         }
         if self.spans.is_empty() {
             return;
         }
         self.chunks.push(Chunk { end: self.spans.len(), contiguous: false });
-        let mut slab = self.lane.slabs.take(received.len());
+        let mut slab = self.call.lane.slabs.take(received.len());
         slab.bytes_mut()[..received.len()].copy_from_slice(&received);
-        let mut hold = std::mem::replace(&mut self.rest_hold, self.device.share.nothing());
+        let mut hold = std::mem::replace(&mut self.rest_hold, self.call.device.share.nothing());
         hold.grow(SLAB_BYTES as u32);
         self.submit(slab, received.len(), hold, me.context.common.clock.unix_nanos());
     }

@@ -54,6 +54,8 @@ pub struct RecordFlags(pub u16);
 impl RecordFlags {
     /// The message was longer than allowed and was cut.
     pub const TRUNCATED: RecordFlags = RecordFlags(1);
+    /// The datagram ended with a line feed, which is no part of the record but lies behind it.
+    pub const LINE_FEED: RecordFlags = RecordFlags(2);
 
     /// Whether all flags of `other` are set.
     pub fn contains(self, other: RecordFlags) -> bool {

@@ -1,0 +1,117 @@
+//! How the bytes of a connection arrive: as they are, or through TLS.
+
+use super::connection::Ended;
+use rustls::ServerConfig;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::AsyncRead;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+/// How long a peer may take for the TLS handshake.
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
+
+/// A peer's byte stream, as far as a connection needs to know.
+pub trait Socket: AsyncRead + Unpin + Send + Sync + 'static {
+    /// Returns when a read might give something.
+    fn readable(&self) -> impl Future<Output = io::Result<()>> + Send;
+
+    /// Whether a read that did not fill its buffer has taken all there was.
+    const SHORT_READ_IS_ALL: bool;
+}
+
+/// How an accepted connection becomes a byte stream.
+pub trait Transport: Clone + Send + Sync + 'static {
+    /// The byte stream.
+    type Socket: Socket;
+
+    /// Opens the byte stream, on the lane where it is read.
+    fn open(
+        &self,
+        socket: std::net::TcpStream,
+        device: &str,
+        peer: SocketAddr,
+    ) -> impl Future<Output = Result<Self::Socket, Ended>> + Send;
+}
+
+/// Bytes as they are.
+#[derive(Clone, Copy, Debug)]
+pub struct Plain;
+
+/// Bytes through TLS, by the configuration that was in force when the connection was accepted.
+#[derive(Clone, Debug)]
+pub struct Encrypted(Arc<ServerConfig>);
+
+impl Encrypted {
+    /// TLS with this configuration.
+    pub fn new(config: Arc<ServerConfig>) -> Self {
+        Self(config)
+    }
+}
+
+impl Transport for Plain {
+    type Socket = TcpStream;
+
+    async fn open(&self, socket: std::net::TcpStream, _: &str, _: SocketAddr) -> Result<TcpStream, Ended> {
+        TcpStream::from_std(socket).map_err(|_| Ended::Reset)
+    }
+}
+
+impl Transport for Encrypted {
+    // Most of a TLS session's kilobytes are there from the handshake on; boxed, they are moved only once.
+    type Socket = Box<TlsStream<TcpStream>>;
+
+    async fn open(
+        &self,
+        socket: std::net::TcpStream,
+        device: &str,
+        peer: SocketAddr,
+    ) -> Result<Self::Socket, Ended> {
+        let socket = TcpStream::from_std(socket).map_err(|_| Ended::Reset)?;
+        let handshake = TlsAcceptor::from(Arc::clone(&self.0)).accept(socket);
+        match tokio::time::timeout(HANDSHAKE_WITHIN, handshake).await {
+            Ok(Ok(stream)) => Ok(Box::new(stream)),
+            Ok(Err(e)) => {
+                // Anybody can cause these; each is counted, and told to who looks closer.
+                tracing::debug!(device, %peer, error = %e, "tls handshake failed");
+                Err(ended_by(&e))
+            }
+            Err(_) => Err(Ended::Handshake),
+        }
+    }
+}
+
+impl Socket for TcpStream {
+    async fn readable(&self) -> io::Result<()> {
+        TcpStream::readable(self).await
+    }
+
+    const SHORT_READ_IS_ALL: bool = true;
+}
+
+impl Socket for Box<TlsStream<TcpStream>> {
+    async fn readable(&self) -> io::Result<()> {
+        let (socket, session) = self.get_ref();
+        // What is decrypted already does not make the socket readable once more.
+        if !session.wants_read() {
+            return Ok(());
+        }
+        socket.readable().await
+    }
+
+    const SHORT_READ_IS_ALL: bool = false;
+}
+
+/// How a connection ended that this error came from.
+pub(super) fn ended_by(e: &io::Error) -> Ended {
+    match e.kind() {
+        // What rustls refuses.
+        io::ErrorKind::InvalidData => Ended::Tls,
+        // A peer that leaves without close_notify, as many do: the bytes that came are whole messages or marked as not.
+        io::ErrorKind::UnexpectedEof => Ended::Closed,
+        _ => Ended::Reset,
+    }
+}

@@ -1,0 +1,102 @@
+//! The subtree of a device: one line in [`entrance`] for each type.
+
+mod companions;
+mod listeners;
+
+pub use companions::{Companions, companions};
+
+use self::listeners::{address, datagram_sockets, keeps_connections, stream_sockets};
+use crate::supervisor::{Announce, Charge, StopOrder, subtree};
+use actors::child::ChildSpec;
+use actors::child::spec::Common;
+use actors::data::{Device, Lanes};
+use config::DeviceKind;
+use config::device::{SyslogDevice, SyslogTransport};
+use parking_lot::Mutex;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// A device's subtree: its entrance (listener or collector) and what that adopts.
+#[derive(Clone)]
+pub struct DeviceTree {
+    announce: Announce,
+    /// What the subtree starts with; changes with the configuration.
+    entrance: Arc<Mutex<Vec<ChildSpec>>>,
+}
+
+impl DeviceTree {
+    /// The tree of a device with these children to begin with.
+    pub fn new(entrance: Vec<ChildSpec>) -> Self {
+        Self { announce: Announce::default(), entrance: Arc::new(Mutex::new(entrance)) }
+    }
+
+    /// The subtree as a child of the devices.
+    pub fn spec(&self, name: &str, common: &Common) -> ChildSpec {
+        let (common, tree) = (common.clone(), self.clone());
+        subtree(name, "device", move |context| Charge {
+            path: Arc::clone(&context.path),
+            common: common.clone(),
+            stop_order: StopOrder::Together,
+            children: tree.entrance.lock().clone(),
+            announce: tree.announce.clone(),
+        })
+    }
+
+    /// Replaces the entrance; connections that are open stay as they are.
+    pub fn change(&self, entrance: Vec<ChildSpec>) {
+        let before = std::mem::replace(&mut *self.entrance.lock(), entrance.clone());
+        if let Some(nursery) = self.announce.present() {
+            for gone in before.iter().filter(|old| entrance.iter().all(|new| new.name != old.name)) {
+                nursery.dismiss(Arc::clone(&gone.name));
+            }
+            for child in entrance {
+                nursery.adopt(child);
+            }
+        }
+    }
+}
+
+/// What a device's subtree starts with.
+pub fn entrance(device: &Arc<Device>, kind: &DeviceKind, lanes: &Lanes) -> anyhow::Result<Vec<ChildSpec>> {
+    match kind {
+        DeviceKind::Tcp(d) => stream_sockets(device, lanes, &d.listen, &d.connections, d.max_message_bytes),
+        DeviceKind::Udp(d) => Ok(datagram_sockets(device, lanes, &d.listen, d.buffer_bytes)),
+        DeviceKind::Syslog(d) => match &d.transport {
+            SyslogTransport::Udp => Ok(datagram_sockets(device, lanes, &d.listen, longest_datagram(d))),
+            SyslogTransport::Tcp(c) => stream_sockets(device, lanes, &d.listen, c, d.max_message_bytes),
+        },
+        _ => anyhow::bail!("device \"{}\": this type is not available in this version", device.name),
+    }
+}
+
+/// Addresses that a device binds, to be closed when it goes.
+pub fn addresses(kind: &DeviceKind) -> Vec<SocketAddr> {
+    match kind {
+        DeviceKind::Tcp(d) => vec![address(&d.listen)],
+        DeviceKind::Udp(d) => vec![address(&d.listen)],
+        DeviceKind::Http(d) => vec![address(&d.listen)],
+        DeviceKind::Syslog(d) => vec![address(&d.listen)],
+        DeviceKind::File(_) => Vec::new(),
+    }
+}
+
+/// Whether a changed device may go on with the connections it has.
+pub fn keeps_peers(before: &DeviceKind, now: &DeviceKind) -> bool {
+    match (before, now) {
+        (DeviceKind::Tcp(before), DeviceKind::Tcp(now)) => {
+            keeps_connections((&before.listen, &before.connections), (&now.listen, &now.connections))
+        }
+        (DeviceKind::Syslog(before), DeviceKind::Syslog(now)) => match (&before.transport, &now.transport) {
+            (SyslogTransport::Tcp(c), SyslogTransport::Tcp(new)) => {
+                keeps_connections((&before.listen, c), (&now.listen, new))
+            }
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// A datagram is cut at the read buffer's size, or where messages are cut.
+fn longest_datagram(syslog: &SyslogDevice) -> u64 {
+    syslog.buffer_bytes.min(syslog.max_message_bytes)
+}

@@ -46,7 +46,7 @@ impl Template {
             let (open, close) = if triple { (3, "}}}") } else { (2, "}}") };
             let Some(len) = rest[start + open..].find(close) else { break };
             if start > 0 {
-                parts.push(Part::Text(rest[..start].as_bytes().into()));
+                parts.push(Part::Text(rest.as_bytes()[..start].into()));
             }
             let inner = rest[start + open..][..len].trim();
             parts.push(part(keys, inner)?);

@@ -113,7 +113,7 @@ impl<'s, 'e> Scope<'s, 'e> {
 
     fn with_element(&self, predicate: &'s Expr, element: &Val<'s>, at: usize) -> Evaluated<'s> {
         let inner = Scope { event: self.event, origin: self.origin, element: Some((element, at)) };
-        Ok(inner.eval(predicate)?.detached(self.event))
+        Ok(inner.eval(predicate)?.detached())
     }
 
     fn eval_all(&self, exprs: &'s [Expr]) -> Result<Vec<Val<'s>>, Failure> {

@@ -84,7 +84,7 @@ impl Condition {
     /// # Errors
     /// When types don't go together, or the event becomes too large.
     pub fn value(&self, event: &mut Event<'_>, origin: &Origin<'_>) -> Result<Slot, Failure> {
-        let value = eval::Scope::new(event, origin).eval(&self.expr)?.detached(event);
+        let value = eval::Scope::new(event, origin).eval(&self.expr)?.detached();
         Ok(value.into_slot(event)?)
     }
 

@@ -145,7 +145,7 @@ impl<'e> Val<'e> {
     }
 
     /// The same value without borrowing from the event, so that the event can be changed.
-    pub(super) fn detached(self, event: &Event<'_>) -> Val<'static> {
+    pub(super) fn detached(self) -> Val<'static> {
         match self {
             Val::Null => Val::Null,
             Val::Bool(truth) => Val::Bool(truth),
@@ -155,11 +155,11 @@ impl<'e> Val<'e> {
             Val::Time(nanos) => Val::Time(nanos),
             Val::Stored(slot) => Val::Stored(slot),
             Val::List(values) => {
-                Val::list(values.iter().map(|value| value.clone().detached(event)).collect())
+                Val::list(values.iter().map(|value| value.clone().detached()).collect())
             }
             Val::Map(entries) => {
                 let entry = |(name, value): &(Cow<'_, [u8]>, Val<'_>)| {
-                    (Cow::Owned(name.to_vec()), value.clone().detached(event))
+                    (Cow::Owned(name.to_vec()), value.clone().detached())
                 };
                 Val::Map(Rc::new(entries.iter().map(entry).collect()))
             }

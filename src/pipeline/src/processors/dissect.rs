@@ -196,29 +196,21 @@ impl Dissect {
             return None;
         }
         let mut at = self.first.needle().len();
-        for (number, part) in self.parts.iter().enumerate() {
+        for part in &self.parts {
             let delimiter = part.delimiter.needle();
-            let is_last = number + 1 == self.parts.len();
             if delimiter.is_empty() {
                 values.push(Some((at, text.len())));
                 at = text.len();
                 continue;
             }
-            // The last delimiter ends the text; before it the value may have it, too.
-            let rest = &text[at..];
-            let end = match rest.len().checked_sub(delimiter.len()) {
-                Some(len) if is_last && !part.pads && rest.ends_with(delimiter) => at + len,
-                _ => at + part.delimiter.find(rest)?,
-            };
+            // What follows the last delimiter is left out, as in Elastic's specification.
+            let end = at + part.delimiter.find(&text[at..])?;
             values.push(Some((at, end)));
             at = end + delimiter.len();
             if part.pads {
                 while text[at..].starts_with(delimiter) {
                     at += delimiter.len();
                 }
-            }
-            if is_last && at < text.len() {
-                return None;
             }
         }
         Some(())

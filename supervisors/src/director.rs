@@ -228,12 +228,7 @@ impl Director {
         Ok(Prepared { programs, senders, entrances })
     }
 
-    async fn change_devices(
-        &mut self,
-        old: &Snapshot,
-        new: &Snapshot,
-        entrances: Vec<Changed>,
-    ) {
+    async fn change_devices(&mut self, old: &Snapshot, new: &Snapshot, entrances: Vec<Changed>) {
         let devices = self.groups.devices.nursery().await;
         for gone in old.devices.iter().filter(|device| device.status) {
             if !new.device(&gone.name).is_some_and(|device| device.status) {

@@ -38,5 +38,5 @@ pub use context::Scratch;
 pub use failure::Failure;
 pub use origin::Origin;
 pub use output::{Dropped, Failed, Kept, Output, Routing};
-pub use program::{Form, Input, Program, StepCounts, StepId, StepInfo};
+pub use program::{Form, Guard, Input, Program, StepCounts, StepId, StepInfo};
 pub use source::{Diagnostic, Node};

@@ -18,6 +18,11 @@ pub struct Output {
     pub dropped: Vec<Dropped>,
     /// Which records failed.
     pub failed: Vec<Failed>,
+    /// Which records the program's guard did not let pass.
+    pub passed_over: Vec<u32>,
+    /// Say which events are left, but don't write them: for those who have the records and need no more. Kept by
+    /// [`clear`](Self::clear).
+    pub silent: bool,
     /// Where events go that were rerouted; [`Kept::routing`] counts them.
     pub routings: Vec<Routing>,
 }
@@ -69,6 +74,7 @@ impl Output {
         self.kept.clear();
         self.dropped.clear();
         self.failed.clear();
+        self.passed_over.clear();
         self.routings.clear();
     }
 
@@ -84,7 +90,9 @@ impl Output {
     /// The event of a record was written completely.
     pub(crate) fn end_event(&mut self, record: u32, routing: Option<u32>) {
         self.kept.push(Kept { record, end: self.bytes.len(), routing });
-        self.bytes.extend_from_slice(&self.delimiter);
+        if !self.silent {
+            self.bytes.extend_from_slice(&self.delimiter);
+        }
     }
 
     pub(crate) fn routing(&mut self, routing: &Routing) -> u32 {

@@ -1,6 +1,7 @@
 //! A compiled sequence of pipelines and how a batch goes through it.
 
 use crate::compile::{Compiler, Library};
+use crate::condition::Condition;
 use crate::context::{Context, Scratch, Tally};
 use crate::failure::Failure;
 use crate::origin::Origin;
@@ -82,6 +83,16 @@ pub struct Program {
     pub(crate) steps: Vec<StepInfo>,
     counters: Vec<Counter>,
     metadata: Option<Metadata>,
+    guard: Option<Guard>,
+}
+
+/// Which events go on, asked between two pipelines of a program: the condition of a route.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    /// It is asked before the pipeline of this number; their count: after the last.
+    pub before: usize,
+    /// What has to hold.
+    pub condition: Condition,
 }
 
 /// Where metadata goes; only for programs that look at it.
@@ -112,7 +123,14 @@ impl Program {
         ticks::anchor();
         let counters = steps.iter().map(|_| Counter::default()).collect();
         let metadata = uses_metadata.then(|| Metadata::new(keys));
-        Self { pipelines, steps, counters, metadata }
+        Self { pipelines, steps, counters, metadata, guard: None }
+    }
+
+    /// The same with a guard: events for which it does not hold are passed over, one for which it can't be evaluated fails.
+    #[must_use]
+    pub fn guarded(mut self, guard: Option<Guard>) -> Self {
+        self.guard = guard;
+        self
     }
 
     /// Its steps; [`StepId`] counts them.
@@ -187,11 +205,12 @@ impl Program {
             prepare(&mut cx, input, self.metadata.as_ref()).and_then(|()| self.run_pipelines(&mut cx));
         let record = input.record;
         match result {
-            Ok(Flow::Drop) => {
+            Ok(Ended::PassedOver) => cx.out.passed_over.push(record),
+            Ok(Ended::Dropped) => {
                 let step = cx.dropped_by.unwrap_or(StepId(0)); // always some: only steps drop
                 cx.out.dropped.push(Dropped { record, step });
             }
-            Ok(_) => {
+            Ok(Ended::Kept) => {
                 if let Err(cause) = cx.deliver() {
                     cx.out.failed.push(Failed { record, step: None, cause });
                 }
@@ -200,15 +219,35 @@ impl Program {
         }
     }
 
-    fn run_pipelines(&self, cx: &mut Context<'_>) -> Result<Flow, Failure> {
-        for pipeline in &self.pipelines {
+    fn run_pipelines(&self, cx: &mut Context<'_>) -> Result<Ended, Failure> {
+        for (n, pipeline) in self.pipelines.iter().enumerate() {
+            if !self.lets_pass(n, cx)? {
+                return Ok(Ended::PassedOver);
+            }
             match pipeline.run(cx)? {
                 Flow::Next | Flow::Continue | Flow::GoTo(_) => {}
-                end => return Ok(end),
+                Flow::Drop => return Ok(Ended::Dropped),
+                Flow::Final | Flow::Return => return Ok(Ended::Kept),
             }
         }
-        Ok(Flow::Next)
+        let passes = self.lets_pass(self.pipelines.len(), cx)?;
+        Ok(if passes { Ended::Kept } else { Ended::PassedOver })
     }
+
+    fn lets_pass(&self, before: usize, cx: &Context<'_>) -> Result<bool, Failure> {
+        match &self.guard {
+            Some(guard) if guard.before == before => guard.condition.holds(&cx.event, cx.origin),
+            _ => Ok(true),
+        }
+    }
+}
+
+/// How an event left the pipelines.
+enum Ended {
+    Kept,
+    Dropped,
+    /// The guard does not hold.
+    PassedOver,
 }
 
 fn prepare(cx: &mut Context<'_>, input: Input<'_>, metadata: Option<&Metadata>) -> Result<(), Failure> {
@@ -273,6 +312,10 @@ impl Context<'_> {
     /// Writes the event as it is now.
     pub(crate) fn put_out(&mut self, routing: Option<u32>) -> Result<(), Failure> {
         let start = self.out.bytes.len();
+        if self.out.silent {
+            self.out.end_event(self.record, routing);
+            return Ok(());
+        }
         match json_write::write_event(&self.event, &mut self.out.bytes) {
             Ok(()) => {
                 self.out.end_event(self.record, routing);

@@ -154,9 +154,7 @@ impl<'e> Val<'e> {
             Val::Text(text) => Val::Text(Cow::Owned(text.into_owned())),
             Val::Time(nanos) => Val::Time(nanos),
             Val::Stored(slot) => Val::Stored(slot),
-            Val::List(values) => {
-                Val::list(values.iter().map(|value| value.clone().detached()).collect())
-            }
+            Val::List(values) => Val::list(values.iter().map(|value| value.clone().detached()).collect()),
             Val::Map(entries) => {
                 let entry = |(name, value): &(Cow<'_, [u8]>, Val<'_>)| {
                     (Cow::Owned(name.to_vec()), value.clone().detached())

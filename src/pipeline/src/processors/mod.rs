@@ -5,6 +5,7 @@
 
 mod absent;
 mod append;
+mod arithmetic;
 mod assignments;
 mod cases;
 mod commit;
@@ -23,22 +24,44 @@ mod join;
 mod json;
 mod kv;
 mod leave;
+mod numbers;
+mod parts;
 mod pipeline;
 mod recover;
+mod regex_filter;
 mod remove;
 mod rename;
+mod replace;
 mod reroute;
 mod set;
+mod several;
 mod split;
+mod structure;
 mod syslog;
 mod target;
 mod text_case;
+mod trim_ends;
+mod word_case;
 
 use crate::compile::Spec;
 
 /// All processors, in the order of the reference.
 pub static ALL: &[&Spec] = &[
     &append::SPEC,
+    &arithmetic::ABS,
+    &arithmetic::ADD,
+    &arithmetic::CEIL,
+    &arithmetic::DIVIDE,
+    &arithmetic::FLOOR,
+    &arithmetic::MATH,
+    &arithmetic::MAX,
+    &arithmetic::MIN,
+    &arithmetic::MODULO,
+    &arithmetic::MULTIPLY,
+    &arithmetic::POWER,
+    &arithmetic::ROUND,
+    &arithmetic::SQRT,
+    &arithmetic::SUBTRACT,
     &cases::CASE,
     &cases::IFF,
     &commit::SPEC,
@@ -60,17 +83,41 @@ pub static ALL: &[&Spec] = &[
     &leave::CONTINUE,
     &leave::FINAL,
     &leave::RETURN,
+    &parts::KEEP_FIRST,
+    &parts::KEEP_LAST,
+    &parts::SELECT,
+    &parts::SLICE,
+    &parts::SUBSTRING,
+    &parts::TAKE,
     &pipeline::SPEC,
     &recover::SPEC,
+    &regex_filter::SPEC,
     &remove::SPEC,
     &rename::SPEC,
+    &replace::SPEC,
     &reroute::SPEC,
     &set::SPEC,
+    &several::COALESCE,
+    &several::CONCAT,
+    &several::PRINT,
     &split::SPEC,
+    &structure::COMMENT,
+    &structure::COMPACT,
+    &structure::DOT_EXPANDER,
+    &structure::KEEP,
+    &structure::SORT,
     &syslog::SPEC,
     &text_case::LOWERCASE,
     &text_case::TRIM,
     &text_case::UPPERCASE,
+    &trim_ends::FIRST,
+    &trim_ends::LAST,
+    &word_case::CAMEL,
+    &word_case::CAPITALIZE,
+    &word_case::DOT,
+    &word_case::KEBAB,
+    &word_case::PASCAL,
+    &word_case::SNAKE,
 ];
 
 /// The processor of this name.

@@ -20,6 +20,22 @@ impl Target {
         Ok(Self { field, target, ignore_missing })
     }
 
+    /// `field`, or `fields` without those of `exclude`, each changed in its place.
+    pub(super) fn read_several(options: &mut Options<'_, '_>) -> Result<Vec<Self>, Reported> {
+        let mut targets = Vec::new();
+        if options.node("field").is_some() || options.node("fields").is_none() {
+            targets.push(Self::read(options)?);
+        }
+        let ignore_missing = options.flag("ignore_missing", false)?;
+        let exclude = options.fields("exclude")?;
+        for field in options.fields("fields")? {
+            if !exclude.contains(&field) {
+                targets.push(Self { target: field.clone(), field, ignore_missing });
+            }
+        }
+        Ok(targets)
+    }
+
     /// The field's value; none if it is missing and that is to be ignored.
     pub(super) fn value(&self, cx: &Context<'_>) -> Result<Option<Slot>, Failure> {
         match cx.value(&self.field) {

@@ -48,18 +48,7 @@ struct TextCase {
 }
 
 fn compile(options: &mut Options<'_, '_>, change: Change) -> Result<Box<dyn Processor>, Reported> {
-    let mut targets = Vec::new();
-    if options.node("field").is_some() || options.node("fields").is_none() {
-        targets.push(Target::read(options)?);
-    }
-    let ignore_missing = options.flag("ignore_missing", false)?;
-    let exclude = options.fields("exclude")?;
-    for field in options.fields("fields")? {
-        if !exclude.contains(&field) {
-            targets.push(Target { target: field.clone(), field, ignore_missing });
-        }
-    }
-    Ok(Box::new(TextCase { targets, change }))
+    Ok(Box::new(TextCase { targets: Target::read_several(options)?, change }))
 }
 
 impl Processor for TextCase {

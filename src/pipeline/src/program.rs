@@ -114,15 +114,11 @@ impl Program {
         Compiler::new(keys, library).program(names)
     }
 
-    pub(crate) fn new(
-        keys: &Keys,
-        pipelines: Vec<Arc<Pipeline>>,
-        steps: Vec<StepInfo>,
-        uses_metadata: bool,
-    ) -> Self {
+    pub(crate) fn new(keys: &Keys, pipelines: Vec<Arc<Pipeline>>, steps: Vec<StepInfo>, uses: Uses) -> Self {
         ticks::anchor();
         let counters = steps.iter().map(|_| Counter::default()).collect();
-        let metadata = uses_metadata.then(|| Metadata::new(keys));
+        let metadata = uses.metadata.then(|| Metadata::new(keys));
+        let run_time = uses.run_time.then(|| Path::of_names(keys, &["_ingest", "timestamp"]));
         Self { pipelines, steps, counters, metadata, guard: None }
     }
 
@@ -201,8 +197,7 @@ impl Program {
             loops: 0,
             steps: &self.steps,
         };
-        let result =
-            prepare(&mut cx, input, self.metadata.as_ref()).and_then(|()| self.run_pipelines(&mut cx));
+        let result = self.prepare(&mut cx, input).and_then(|()| self.run_pipelines(&mut cx));
         let record = input.record;
         match result {
             Ok(Ended::PassedOver) => cx.out.passed_over.push(record),
@@ -217,6 +212,22 @@ impl Program {
             }
             Err(cause) => cx.out.failed.push(Failed { record, step: cause.step, cause }),
         }
+    }
+
+    fn prepare(&self, cx: &mut Context<'_>, input: Input<'_>) -> Result<(), Failure> {
+        if input.form == Form::Event {
+            let whole = cx.event.whole_record();
+            let root = json_read::read(&mut cx.event, whole, json_read::Duplicates::Last)
+                .map_err(|why| Failure::text(format!("the event can't be read: {why}")))?;
+            if !matches!(root, Slot::Map(_)) {
+                return Err(Failure::fixed("the event is no json object"));
+            }
+            cx.event.put(Event::ROOT, root);
+        }
+        if let Some(path) = &self.run_time {
+            cx.set(path, Slot::Time(cx.now))?;
+        }
+        self.metadata.as_ref().map_or(Ok(()), |metadata| metadata.put(cx))
     }
 
     fn run_pipelines(&self, cx: &mut Context<'_>) -> Result<Ended, Failure> {
@@ -248,22 +259,6 @@ enum Ended {
     Dropped,
     /// The guard does not hold.
     PassedOver,
-}
-
-fn prepare(cx: &mut Context<'_>, input: Input<'_>, metadata: Option<&Metadata>) -> Result<(), Failure> {
-    if input.form == Form::Event {
-        let whole = cx.event.whole_record();
-        let root = json_read::read(&mut cx.event, whole, json_read::Duplicates::Last)
-            .map_err(|why| Failure::text(format!("the event can't be read: {why}")))?;
-        if !matches!(root, Slot::Map(_)) {
-            return Err(Failure::fixed("the event is no json object"));
-        }
-        cx.event.put(Event::ROOT, root);
-    }
-    match metadata {
-        Some(metadata) => metadata.put(cx),
-        None => Ok(()),
-    }
 }
 
 impl Metadata {

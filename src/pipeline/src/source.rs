@@ -71,6 +71,44 @@ pub struct Diagnostic {
     pub fix: String,
 }
 
+impl From<&config::Position> for Place {
+    fn from(at: &config::Position) -> Self {
+        Self { file: Arc::clone(at.file()), line: at.line(), column: at.column() }
+    }
+}
+
+impl From<&config::Node> for Node {
+    fn from(node: &config::Node) -> Self {
+        use config::Resolved;
+        let value = match &node.value {
+            config::Value::Map(map) => Value::Map(map.entries().iter().map(Entry::from).collect()),
+            config::Value::List(items) => Value::List(items.iter().map(Self::from).collect()),
+            config::Value::Scalar(scalar) => match scalar.resolve() {
+                Resolved::Null => Value::Null,
+                Resolved::Bool(truth) => Value::Bool(truth),
+                Resolved::Int(number) => Value::Int(number),
+                Resolved::Float(number) => Value::Float(number),
+                Resolved::Text(text) => Value::Text(text.to_owned()),
+            },
+        };
+        Self { at: Place::from(&node.at), value }
+    }
+}
+
+impl From<&config::Entry> for Entry {
+    fn from(entry: &config::Entry) -> Self {
+        Self { key: entry.key.clone(), key_at: Place::from(&entry.key_at), value: Node::from(&entry.value) }
+    }
+}
+
+impl From<Diagnostic> for config::Diagnostic {
+    fn from(diagnostic: Diagnostic) -> Self {
+        let Diagnostic { file, line, column, what, fix } = diagnostic;
+        let severity = config::Severity::Error;
+        Self { file: file.to_path_buf(), line, column, what, fix, severity }
+    }
+}
+
 impl Place {
     /// A mistake here.
     pub fn error(&self, what: impl Into<String>, fix: impl Into<String>) -> Diagnostic {

@@ -332,8 +332,9 @@ pub fn zone(name: &str) -> Option<TimeZone> {
         "EEST" | "MSK" => return hours(3),
         _ => {}
     }
-    if name.starts_with(['+', '-']) {
-        return offset(name).filter(|(_, rest)| rest.is_empty()).map(|(zone, _)| zone);
+    let bare = ["GMT", "UTC", "UT"].iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name);
+    if bare.starts_with(['+', '-']) {
+        return offset(bare).filter(|(_, rest)| rest.is_empty()).map(|(zone, _)| zone);
     }
     TimeZone::get(name).ok()
 }

@@ -9,7 +9,7 @@ pub use spec::{Example, OptionDoc, Outcome, Spec};
 
 use crate::condition::Condition;
 use crate::processors;
-use crate::program::{Program, StepId, StepInfo};
+use crate::program::{Program, StepId, StepInfo, Uses};
 use crate::source::{Diagnostic, Entry, Node, Value};
 use crate::step::{Block, FailureNames, Handler, Pipeline, Step};
 use crate::suggest::closest;
@@ -78,7 +78,7 @@ pub struct Compiler<'c> {
     groups: BTreeMap<String, u32>,
     names: Arc<FailureNames>,
     depth: usize,
-    uses_metadata: bool,
+    uses: Uses,
     /// Where pipelines put their name, if one of the library looks there.
     announced: Option<Path>,
 }
@@ -114,7 +114,7 @@ impl<'c> Compiler<'c> {
             groups: BTreeMap::new(),
             names: Arc::new(names),
             depth: 0,
-            uses_metadata: false,
+            uses: Uses::default(),
             announced: library.mentions("_ingest.pipeline").then(|| path("pipeline")),
         }
     }
@@ -134,7 +134,7 @@ impl<'c> Compiler<'c> {
             }
         }
         if self.problems.is_empty() {
-            Ok(Program::new(self.keys, pipelines, self.steps, self.uses_metadata))
+            Ok(Program::new(self.keys, pipelines, self.steps, self.uses))
         } else {
             Err(self.problems)
         }
@@ -149,7 +149,8 @@ impl<'c> Compiler<'c> {
         let outer = std::mem::replace(&mut self.current, name.into());
         let outer_labels = std::mem::take(&mut self.labels);
         let outer_jumps = std::mem::take(&mut self.jumps);
-        self.uses_metadata |= mentions(node, "_vmetric");
+        self.uses.metadata |= mentions(node, "_vmetric");
+        self.uses.run_time |= mentions(node, "_ingest.timestamp");
         for entry in node.entries().iter().filter(|entry| !PIPELINE_KEYS.contains(&entry.key.as_str())) {
             let fix = closest(&entry.key, PIPELINE_KEYS.into_iter());
             let what = format!("a pipeline has no option {:?}{fix}", entry.key);

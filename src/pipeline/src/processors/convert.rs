@@ -135,7 +135,9 @@ impl Convert {
                 // The product's integers have 64 bits.
                 (fits || matches!(to, Type::Integer)).then_some(Slot::Int(number))
             }
-            Type::Float => text.trim().parse().ok().map(|number| self.rounded(number)),
+            Type::Float => {
+                text.trim().parse().ok().filter(|number: &f64| number.is_finite()).map(|n| self.rounded(n))
+            }
             Type::Bool if text.eq_ignore_ascii_case("true") => Some(Slot::Bool(true)),
             Type::Bool if text.eq_ignore_ascii_case("false") => Some(Slot::Bool(false)),
             Type::Ip => text.parse::<IpAddr>().ok().map(|_| slot),

@@ -139,7 +139,7 @@ fn typed(cx: &Context<'_>, span: event::model::Span, to: FieldType) -> Slot {
             let float = || text.parse::<f64>().ok().map(|number| number as i64);
             text.parse().ok().or_else(float).map(Slot::Int)
         }
-        FieldType::Float => text.parse().ok().map(Slot::Float),
+        FieldType::Float => text.parse().ok().filter(|number: &f64| number.is_finite()).map(Slot::Float),
         FieldType::Bool => text.parse().ok().map(Slot::Bool),
     };
     value.unwrap_or(Slot::Text(span))

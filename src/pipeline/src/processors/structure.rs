@@ -8,8 +8,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::source::Value;
 use crate::step::{Flow, Processor, Ran};
-use event::model::{Children, Event, NodeId, Path, Slot};
-use std::cmp::Ordering;
+use event::model::{Children, Event, Kind, NodeId, Path, Slot};
 
 pub(super) static KEEP: Spec = Spec {
     name: "keep",
@@ -157,7 +156,13 @@ impl Processor for Compact {
 
 impl Compact {
     /// Removes what is empty below a node.
-    fn clean(&self, cx: &mut Context<'_>, node: NodeId, excluded: &[NodeId], depth: usize) -> Result<(), Failure> {
+    fn clean(
+        &self,
+        cx: &mut Context<'_>,
+        node: NodeId,
+        excluded: &[NodeId],
+        depth: usize,
+    ) -> Result<(), Failure> {
         let (Slot::Map(children) | Slot::List(children)) = cx.event.slot(node) else { return Ok(()) };
         if depth > event::model::MAX_DEPTH {
             return Err(event::model::Obstacle::TooDeep.into());
@@ -212,32 +217,49 @@ fn compile_expander(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>,
 
 impl Processor for DotExpander {
     fn run(&self, cx: &mut Context<'_>) -> Ran {
-        let parent = match &self.path {
-            None => Event::ROOT,
-            Some(path) => match cx.event.find(path) {
-                Some(node) => node,
-                None => return Ok(Flow::Next),
-            },
-        };
+        if self.field.as_ref().is_some_and(|field| !field.contains('.')) {
+            return Err(Failure::fixed("dot_expander has a field name without dots"));
+        }
+        let (parent, target) = self.places(cx)?;
         let Slot::Map(map) = cx.event.slot(parent) else { return Ok(Flow::Next) };
         let is_meant = |name: &[u8]| match &self.field {
             Some(field) => field.as_bytes() == name,
             None => name.contains(&b'.'),
         };
-        let meant: Vec<NodeId> = cx.event.children(map).filter(|node| is_meant(cx.event.name(*node))).collect();
+        let meant: Vec<NodeId> =
+            cx.event.children(map).filter(|node| is_meant(cx.event.name(*node))).collect();
         for node in meant {
             let name = String::from_utf8_lossy(cx.event.name(node)).into_owned();
-            let segments = cx.event.segments_of(&name).map_err(|why| Failure::text(format!("{name:?}: {why}")))?;
+            let segments =
+                cx.event.segments_of(&name).map_err(|why| Failure::text(format!("{name:?}: {why}")))?;
             let slot = cx.event.slot(node);
             cx.event.unlink(parent, node);
-            let existing = cx.event.find_from(parent, &segments).map(|node| cx.event.slot(node));
+            let existing = cx.event.find_from(target, &segments).map(|node| cx.event.slot(node));
             let value = match existing {
                 Some(before) if !self.overrides => both(cx, before, slot)?,
                 _ => slot,
             };
-            cx.event.set_from(parent, &segments, value)?;
+            cx.event.set_from(target, &segments, value)?;
         }
         Ok(Flow::Next)
+    }
+}
+
+impl DotExpander {
+    /// The object that has the field, and the one that takes it: the same, but for a field of the event itself that the
+    /// object at `path` does not have.
+    fn places(&self, cx: &mut Context<'_>) -> Result<(NodeId, NodeId), Failure> {
+        let (Some(path), Some(field)) = (&self.path, &self.field) else {
+            let place = self.path.as_ref().and_then(|path| cx.event.find(path)).unwrap_or(Event::ROOT);
+            return Ok((place, place));
+        };
+        if let Some(node) = cx.event.find(path) {
+            let Slot::Map(map) = cx.event.slot(node) else { return Ok((node, node)) };
+            let is_there = cx.event.field_named(map, field.as_bytes()).is_some();
+            return Ok(if is_there { (node, node) } else { (Event::ROOT, node) });
+        }
+        let target = cx.event.set(path, Slot::Map(Children::EMPTY))?;
+        Ok((Event::ROOT, target))
     }
 }
 
@@ -273,13 +295,13 @@ impl Processor for Sort {
             Some(_) => return Err(Failure::fixed("is no array").at(&self.target.field)),
         };
         let mut slots: Vec<Slot> = cx.event.children(list).map(|node| cx.event.slot(node)).collect();
-        // Numbers before texts, so that there is an order for every list.
-        let rank = |slot: &Slot| slot.kind();
+        let rank = |slot: &Slot| if slot.as_number().is_some() { Kind::Int } else { slot.kind() };
         slots.sort_by(|a, b| {
-            let order = cx.event.order(*a, *b).unwrap_or_else(|| match (a.as_number(), b.as_number()) {
-                (Some(_), Some(_)) => Ordering::Equal,
-                _ => rank(a).cmp(&rank(b)),
-            });
+            // A total order whatever is in the list: sorting may panic without one.
+            let order = match (a.as_number(), b.as_number()) {
+                (Some(a), Some(b)) => a.total_cmp(&b),
+                _ => cx.event.order(*a, *b).unwrap_or_else(|| rank(a).cmp(&rank(b))),
+            };
             if self.descending { order.reverse() } else { order }
         });
         let mut sorted = Children::EMPTY;

@@ -31,6 +31,11 @@ fn holder(port: u16) -> Option<String> {
         .flat_map(|table| sockets_on(&table, port))
         .collect();
     for process in std::fs::read_dir("/proc").ok()?.flatten() {
+        // Besides processes there is `self` and much else.
+        let id = process.file_name().to_string_lossy().into_owned();
+        if id.parse::<u32>().is_err() {
+            continue;
+        }
         let Ok(links) = std::fs::read_dir(process.path().join("fd")) else { continue };
         for link in links.flatten() {
             let Ok(to) = std::fs::read_link(link.path()) else { continue };
@@ -38,7 +43,6 @@ fn holder(port: u16) -> Option<String> {
             let Some(inode) = to.strip_prefix("socket:[").and_then(|t| t.strip_suffix(']')) else { continue };
             if inodes.iter().any(|i| i == inode) {
                 let name = std::fs::read_to_string(process.path().join("comm")).unwrap_or_default();
-                let id = process.file_name().to_string_lossy().into_owned();
                 return Some(format!("{} (process {id})", name.trim()));
             }
         }

@@ -84,6 +84,9 @@ pub struct Ward {
     /// Children that ended before [`Order::StartEnded`] told which actor they are.
     ended_early: HashMap<ActorId, Exit>,
     adopted: u64,
+    /// Lives begun so far: the number of the next one. No two share a number, so that an order that comes late
+    /// (a time limit above all) never meets a child of the same name that took the place.
+    lives: u32,
     stopping_all: bool,
 }
 
@@ -150,6 +153,7 @@ impl Actor for Supervisor {
             by_actor: HashMap::new(),
             ended_early: HashMap::new(),
             adopted: 0,
+            lives: 0,
             stopping_all: false,
         })
     }
@@ -225,12 +229,13 @@ impl Ward {
         };
         self.charge.common.tree.add(&path, spec.kind);
         self.adopted += 1;
+        let generation = next_life(&mut self.lives);
         self.seats.insert(Arc::clone(&spec.name), self.adopted);
         let child = ChildState {
             policy: Policy::new(&spec),
             spec: *spec,
             path,
-            generation: 0,
+            generation,
             pulse: Pulse::new(self.charge.common.clock.clone()),
             phase: Phase::Down,
             leaving: false,
@@ -359,7 +364,7 @@ impl Ward {
         if child.generation != generation || !matches!(child.phase, Phase::Down) {
             return;
         }
-        child.generation += 1;
+        child.generation = next_life(&mut self.lives);
         self.charge.common.tree.restarted(&child.path);
         tracing::info!(path = &*child.path, generation = child.generation, "starting again");
         self.start(seat);
@@ -483,4 +488,11 @@ impl Ward {
 /// Starts a root supervisor: itself, to be given orders, and a handle that ends with it.
 pub async fn start_root(charge: Charge) -> Result<(ActorRef<Order>, JoinHandle<()>), ractor::SpawnErr> {
     Actor::spawn(None, Supervisor, charge).await
+}
+
+/// The number of a life that begins now.
+fn next_life(lives: &mut u32) -> u32 {
+    let life = *lives;
+    *lives = life.wrapping_add(1);
+    life
 }

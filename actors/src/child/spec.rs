@@ -187,7 +187,7 @@ pub struct StartContext {
     pub nursery: Nursery,
     /// Where it says what it does.
     pub pulse: Pulse,
-    /// Which life this is; the first is 0.
+    /// Which life this is; no two that a supervisor starts share a number.
     pub generation: u32,
     /// What all actors share.
     pub common: Common,

@@ -183,7 +183,7 @@ impl<T: Transport> Child for Connection<T> {
             let opened = tokio::select! {
                 biased;
                 () = me.stopping() => Err(Ended::Stopped),
-                opened = me.waiting(self.transport.open(socket, &call.device.name, call.peer)) => opened,
+                opened = me.waiting(Box::pin(self.transport.open(socket, &call.device.name, call.peer))) => opened,
             };
             match opened {
                 Ok(socket) => *sitting = Sitting::Open(Stream::new(socket, call)),
@@ -246,10 +246,14 @@ impl<S: Socket> Stream<S> {
                 return Ended::Reset;
             }
             let room = (self.rest.len() * 2).max(SLAB_BYTES);
-            let hold = tokio::select! {
-                biased;
-                () = me.stopping() => return Ended::Stopped,
-                hold = me.waiting(self.take(room)) => hold,
+            let hold = match self.try_take(room) {
+                Some(hold) => hold,
+                None => tokio::select! {
+                    biased;
+                    () = me.stopping() => return Ended::Stopped,
+                    // Boxed, as all that an idle connection does not wait in: ten thousand of them keep room for it.
+                    hold = me.waiting(Box::pin(self.take(room))) => hold,
+                },
             };
             let events_before = self.next_seq;
             let round = self.read(me, room, hold);
@@ -258,7 +262,7 @@ impl<S: Socket> Stream<S> {
                 tokio::select! {
                     biased;
                     () = me.stopping() => return Ended::Stopped,
-                    () = me.waiting(tokio::time::sleep(wait)) => {}
+                    () = me.waiting(Box::pin(tokio::time::sleep(wait))) => {}
                 }
             }
             last_read = Instant::now();
@@ -277,6 +281,10 @@ impl<S: Socket> Stream<S> {
             Some(rate) => rate.charge(events, me.context.common.clock.now()),
             None => Duration::ZERO,
         }
+    }
+
+    fn try_take(&self, room: usize) -> Option<Hold> {
+        self.call.device.share.try_take(room as u32)
     }
 
     async fn take(&self, room: usize) -> Hold {

@@ -186,7 +186,10 @@ async fn a_replica_that_nobody_takes_does_not_disturb_the_device() {
         }
     }
     rig.condition("devices/in/replica-0", |text| text.contains("cannot forward to 127.0.0.1")).await;
+    let device = rig.device();
     assert_eq!(rig.received().await.len(), 2000);
+    let replicas = &device.meters.replicas;
+    assert_eq!((replicas.sent.get(), replicas.dropped.get()), (0, 2000), "each of them is counted");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,6 @@
 //! A device of the configuration as the actors that serve it share it: identity, counters, budget.
 
-use super::profile::Profile;
+use super::profile::{Profile, ReplicaMeters};
 use arc_swap::ArcSwap;
 use event::flow::Counter;
 use event::{Batch, DeviceFlow, DeviceId, Ledger, Share};
@@ -51,6 +51,8 @@ pub struct DeviceMeters {
     pub kernel_drops: Counter,
     /// Events dropped by the device's rate limit.
     pub rate_drops: Counter,
+    /// What became of the messages for the device's replicas.
+    pub replicas: Arc<ReplicaMeters>,
     /// When the last event came in, in nanoseconds since the Unix epoch; 0 for never.
     pub last_event: AtomicU64,
     /// How connections ended, by cause.

@@ -36,7 +36,7 @@ pub struct ReplicaQueue {
     meters: Arc<ReplicaMeters>,
 }
 
-/// What became of the messages for a replica.
+/// What became of the messages for a device's replicas; each counts once for each replica.
 #[derive(Debug, Default)]
 pub struct ReplicaMeters {
     /// Messages handed to the network.

@@ -2,7 +2,7 @@
 
 use actors::child::{ChildSpec, Home};
 use actors::data::Device;
-use actors::data::profile::{Profile, ReplicaMeters, ReplicaQueue, Timezone};
+use actors::data::profile::{Profile, ReplicaQueue, Timezone};
 use actors::data::rate::RateLimit;
 use actors::device::replica::{Backlog, QUEUE_BATCHES, Replica, ReplicaSettings, Way};
 use actors::device::silence::Silence;
@@ -31,7 +31,7 @@ pub fn companions(device: &Arc<Device>, configured: &config::Device) -> Companio
     if let DeviceKind::Syslog(syslog) = &configured.kind {
         profile.timezone = timezone(&syslog.timezone);
         for (index, settings) in replicas(syslog).into_iter().enumerate() {
-            let meters = Arc::<ReplicaMeters>::default();
+            let meters = Arc::clone(&device.meters.replicas);
             let (queue, receiver) = ReplicaQueue::new(QUEUE_BATCHES, Arc::clone(&meters));
             profile.replicas.push(queue);
             let backlog = Backlog::new(receiver);

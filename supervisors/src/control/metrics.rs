@@ -36,7 +36,12 @@ impl Page {
         self.one("vmetric_budget_capacity_bytes", Gauge, help, stats.budget.capacity);
         self.by_label("vmetric_actors", "state", "Actors in each state.", &stats.actors);
         self.one("vmetric_actors_troubled", Gauge, "Actors that say they are in trouble.", stats.troubled);
-        self.by_label("vmetric_actor_restarts", "path", "How often an actor was started again.", &stats.restarts);
+        self.by_label(
+            "vmetric_actor_restarts",
+            "path",
+            "How often an actor was started again.",
+            &stats.restarts,
+        );
         let process = &stats.process;
         self.one("process_cpu_seconds_total", Counter, "CPU time.", process.cpu_seconds);
         self.one("process_resident_memory_bytes", Gauge, "Resident memory.", process.resident_bytes);
@@ -56,7 +61,9 @@ impl Page {
         };
         let accepted = "Events taken over from peers; accepted = settled + held.";
         all("vmetric_device_accepted_total", Counter, accepted, |d| d.accepted);
-        all("vmetric_device_settled_total", Counter, "Events of which every branch is settled.", |d| d.settled);
+        all("vmetric_device_settled_total", Counter, "Events of which every branch is settled.", |d| {
+            d.settled
+        });
         all("vmetric_device_held", Gauge, "Events under way.", |d| d.held);
         all("vmetric_device_bytes_total", Counter, "Bytes of accepted events.", |d| d.bytes);
         all("vmetric_device_budget_used_bytes", Gauge, "Memory taken by its data.", |d| d.budget_used);

@@ -38,7 +38,9 @@ impl ProcessStats {
             resident_bytes: resident * page_size() as u64,
             resident_peak_bytes: field(&status, "VmHWM:") * 1024,
             // The folder itself is open while it is read.
-            open_files: fs::read_dir("/proc/self/fd").map_or(0, |files| files.count() as u64).saturating_sub(1),
+            open_files: fs::read_dir("/proc/self/fd")
+                .map_or(0, |files| files.count() as u64)
+                .saturating_sub(1),
             max_open_files: limit.current.unwrap_or(u64::MAX),
             threads: field(&status, "Threads:"),
         }

@@ -74,7 +74,9 @@ impl ApiServer {
                         me.report(Condition::Note(format!("listening on {}", path.display())));
                         return Listener::Socket(listener);
                     }
-                    Err(e) => format!("cannot create the control socket {}: {e}; {}", path.display(), advice(&e)),
+                    Err(e) => {
+                        format!("cannot create the control socket {}: {e}; {}", path.display(), advice(&e))
+                    }
                 },
             };
             if !reported {
@@ -108,9 +110,7 @@ impl ApiServer {
             return;
         }
         let accepted = match listener {
-            Listener::Http(listener) => {
-                me.waiting(listener.accept()).await.map(|(peer, _)| self.serve(peer))
-            }
+            Listener::Http(listener) => me.waiting(listener.accept()).await.map(|(peer, _)| self.serve(peer)),
             Listener::Socket(listener) => {
                 me.waiting(listener.accept()).await.map(|(peer, _)| self.serve(peer))
             }
@@ -165,7 +165,9 @@ fn bind_socket(path: &Path) -> io::Result<UnixListener> {
 fn advice(e: &io::Error) -> &'static str {
     match e.kind() {
         // sun_path in sockaddr_un has 108 bytes.
-        io::ErrorKind::InvalidInput => "choose a shorter -path: a socket's path has at most 107 bytes; retrying",
+        io::ErrorKind::InvalidInput => {
+            "choose a shorter -path: a socket's path has at most 107 bytes; retrying"
+        }
         io::ErrorKind::PermissionDenied => "let the Director's user write there; retrying",
         _ => "see the error; retrying",
     }

@@ -27,7 +27,8 @@ impl Silence {
         let now = self.view.clock().unix_nanos();
         let Some(snapshot) = self.view.snapshot() else { return BTreeSet::new() };
         let is_silent = |name: &str, limit: Duration| {
-            let last = self.view.inventory().device(name).map_or(0, |device| device.meters.last_event.load(Relaxed));
+            let last =
+                self.view.inventory().device(name).map_or(0, |device| device.meters.last_event.load(Relaxed));
             let silence = match last {
                 0 => self.view.uptime(),
                 last => Duration::from_nanos(now.saturating_sub(last)),

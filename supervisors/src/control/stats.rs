@@ -8,8 +8,8 @@ use super::view::View;
 use actors::child::State;
 use actors::data::device::{ByName, Device};
 use actors::data::target::Target;
-use event::flow::ByCause;
 use event::Cause;
+use event::flow::ByCause;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

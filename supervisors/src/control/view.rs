@@ -179,7 +179,8 @@ impl View {
             return Err(told.unknown(name));
         }
         let branches = |lane: usize| {
-            let branches: HashSet<_> = ways.iter().filter_map(|way| way.branches.get(lane).copied()).collect();
+            let branches: HashSet<_> =
+                ways.iter().filter_map(|way| way.branches.get(lane).copied()).collect();
             Wants::Branches(branches)
         };
         let tables = self.0.tables.iter().enumerate();

@@ -86,7 +86,8 @@ impl Watcher {
                 (changed, Some(watcher))
             }
             Err(e) => {
-                let text = format!("no notifications of changed files ({e}); they are looked at every second");
+                let text =
+                    format!("no notifications of changed files ({e}); they are looked at every second");
                 tracing::info!("{text}");
                 me.report(Condition::Note(text));
                 (changed, None)

@@ -91,7 +91,9 @@ impl fmt::Display for Mistake {
         match self {
             Self::Unknown(name, Some(near)) => write!(f, "there is no flag -{name}; did you mean -{near}?"),
             Self::Unknown(name, None) => write!(f, "there is no flag -{name}; -help lists all"),
-            Self::Stray(word) => write!(f, "\"{word}\" belongs to no flag; flags begin with a dash, -help lists all"),
+            Self::Stray(word) => {
+                write!(f, "\"{word}\" belongs to no flag; flags begin with a dash, -help lists all")
+            }
             Self::NoValue(flag) => match flag.takes {
                 Takes::Value(what) => write!(f, "-{} needs a value: -{} {what}", flag.name, flag.name),
                 Takes::Nothing => write!(f, "-{} needs a value", flag.name),
@@ -120,7 +122,8 @@ mod tests {
 
     #[test]
     fn one_dash_or_two_and_an_equals_sign_or_none() {
-        let all = ["-path /x -validate", "--path /x --validate", "-path=/x -validate", "--path=/x --validate"];
+        let all =
+            ["-path /x -validate", "--path /x --validate", "-path=/x -validate", "--path=/x --validate"];
         for line in all {
             let arguments = read(line).expect(line);
             assert_eq!(arguments.value("path"), Some("/x"));

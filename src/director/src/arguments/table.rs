@@ -57,7 +57,12 @@ use Takes::{Nothing, Value};
 
 /// The table.
 pub(crate) const FLAGS: &[Flag] = &[
-    flag("path", Value("DIR"), Group::Run, "installation root, with vmetric.yml, config/, storage/ (default: .)"),
+    flag(
+        "path",
+        Value("DIR"),
+        Group::Run,
+        "installation root, with vmetric.yml, config/, storage/ (default: .)",
+    ),
     flag("config-path", Value("FILE"), Group::Run, "one file with the whole configuration"),
     flag("validate", Nothing, Group::Run, "check the configuration, print all mistakes"),
     flag("example", Nothing, Group::Run, "print a configuration to start from"),
@@ -77,13 +82,23 @@ pub(crate) const FLAGS: &[Flag] = &[
     flag("address", Value("ADDRESS"), Group::Generator, "to whom (default: 127.0.0.1:514)"),
     flag("severity", Value("NAME"), Group::Generator, "of the messages (default: Error)"),
     flag("message", Value("TEXT"), Group::Generator, "what they say"),
-    flag("file-path", Value("FILE"), Group::Generator, "send the lines of this file instead, in turn, as they are"),
+    flag(
+        "file-path",
+        Value("FILE"),
+        Group::Generator,
+        "send the lines of this file instead, in turn, as they are",
+    ),
     flag("count", Value("N"), Group::Generator, "messages in a round (default: 1000)"),
     flag("interval", Value("SECONDS"), Group::Generator, "from round to round (default: 1)"),
     flag("duration", Value("SECONDS"), Group::Generator, "of all rounds (default: 300)"),
     flag("now", Nothing, Group::Generator, "one round only"),
     flag("version", Nothing, Group::General, "print the version"),
-    flag("compare-version", Value("VERSION"), Group::General, "say whether this one is older, equal or newer"),
+    flag(
+        "compare-version",
+        Value("VERSION"),
+        Group::General,
+        "say whether this one is older, equal or newer",
+    ),
     flag("help", Nothing, Group::General, "this page"),
 ];
 

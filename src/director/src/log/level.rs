@@ -81,13 +81,13 @@ const OWN: [&str; 11] = [
     "simulations",
 ];
 
-/// The most detailed that is wanted of a module: libraries only warn. Of ractor, even less: its errors are those of
-/// actors, which their supervisors log in the Director's words.
-pub(super) fn most_of(module: &str) -> Level {
+/// The most detailed that is wanted of a module: libraries only warn. Of ractor nothing: what befalls an actor is
+/// logged by its supervisor, in the Director's words.
+pub(super) fn most_of(module: &str) -> Option<Level> {
     let package = module.split("::").next().unwrap_or(module);
     match package {
-        own if OWN.contains(&own) => Level::Verbose,
-        "ractor" => Level::Error,
-        _ => Level::Warning,
+        own if OWN.contains(&own) => Some(Level::Verbose),
+        "ractor" => None,
+        _ => Some(Level::Warning),
     }
 }

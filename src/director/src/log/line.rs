@@ -30,15 +30,12 @@ impl Line {
         let mut sameness = DefaultHasher::new();
         (metadata.callsite(), &parts.message, &parts.subject).hash(&mut sameness);
         let mut text = String::new();
-        match parts.device().and_then(|device| labels.get(device)) {
-            Some(label) => {
-                let _ = write!(text, "[{label}] ");
-            }
-            None => {
-                if let Some(("device", name)) = parts.subject_pair() {
-                    let _ = write!(parts.fields, " device={name}");
-                }
-            }
+        let label = parts.device().and_then(|device| labels.get(device));
+        if let Some(label) = label {
+            // Writing to a string does not fail.
+            let _ = write!(text, "[{label}] ");
+        } else if let Some(("device", name)) = &parts.subject {
+            let _ = write!(parts.fields, " device={name}");
         }
         text.push_str(&parts.message);
         text.push_str(&parts.fields);
@@ -62,13 +59,9 @@ struct Parts {
 }
 
 impl Parts {
-    fn subject_pair(&self) -> Option<(&'static str, &str)> {
-        self.subject.as_ref().map(|(key, name)| (*key, name.as_str()))
-    }
-
     /// The device it is about.
     fn device(&self) -> Option<&str> {
-        match self.subject_pair()? {
+        match self.subject.as_ref()? {
             ("device", name) => Some(name),
             ("path", path) => path.strip_prefix("devices/")?.split('/').next(),
             _ => None,
@@ -87,7 +80,6 @@ impl Parts {
                 return; // it stands before the text
             }
         }
-        // Writing to a string does not fail.
         let _ = match value.is_empty() || value.contains([' ', '"', '=']) {
             true => write!(self.fields, " {name}={value:?}"),
             false => write!(self.fields, " {name}={value}"),

@@ -17,7 +17,7 @@ mod repeats;
 mod rotating_file;
 mod writer;
 
-use bytes::Bytes;
+use hyper::body::Bytes;
 use level::Level;
 use line::Line;
 use parking_lot::{Mutex, RwLock};
@@ -162,7 +162,8 @@ struct Lines(Log);
 impl<S: Subscriber> Layer<S> for Lines {
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
         let level = Level::from(*metadata.level());
-        level as u8 <= self.0.0.wanted.load(Relaxed) && level <= level::most_of(metadata.target())
+        level as u8 <= self.0.0.wanted.load(Relaxed)
+            && level::most_of(metadata.target()).is_some_and(|most| level <= most)
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {

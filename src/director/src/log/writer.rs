@@ -85,7 +85,8 @@ impl Writer {
     }
 
     fn write(&mut self, line: &Line) {
-        let text = format!("{} [{}] [vmetric-director] {}\n", self.stamp(line.at), line.level.name(), line.text);
+        let text =
+            format!("{} [{}] [vmetric-director] {}\n", self.stamp(line.at), line.level.name(), line.text);
         self.log.tell_followers(line.level, &text);
         if line.level as u8 > self.log.0.level.load(Relaxed) {
             return; // a follower wanted it
@@ -94,10 +95,14 @@ impl Writer {
             // A console that is gone is no reason to end.
             let _ = std::io::stdout().write_all(text.as_bytes());
         }
-        let details = line.level > Level::Information;
-        let service = if details && self.debug.is_some() { &mut None } else { &mut self.service };
-        for file in [service, &mut self.debug].into_iter().flatten() {
-            file.write(&text);
+        if let Some(debug) = &mut self.debug {
+            debug.write(&text);
+        }
+        // Details go to a file of their own where there is one.
+        if let Some(service) = &mut self.service
+            && (line.level <= Level::Information || self.debug.is_none())
+        {
+            service.write(&text);
         }
     }
 
@@ -108,6 +113,7 @@ impl Writer {
 }
 
 fn files(sinks: &Sinks) -> (Option<RotatingFile>, Option<RotatingFile>) {
-    let file = |name| sinks.folder.as_ref().map(|folder| RotatingFile::new(folder.join(name), MAX_FILE_BYTES));
+    let file =
+        |name| sinks.folder.as_ref().map(|folder| RotatingFile::new(folder.join(name), MAX_FILE_BYTES));
     (file("director.log"), if sinks.debug_file { file("debug.log") } else { None })
 }

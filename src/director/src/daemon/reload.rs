@@ -1,0 +1,102 @@
+//! Another configuration while data flows.
+
+use crate::log::Log;
+use crate::open_files;
+use crate::place::Place;
+use config::{Changes, DeviceKind, Diagnostic, Effect, Snapshot, Source, diff};
+use std::collections::HashMap;
+use supervisors::Director;
+
+/// What came of a load.
+pub(super) struct Loaded {
+    /// The configuration; none if it has mistakes.
+    pub(super) snapshot: Option<Snapshot>,
+    /// Mistakes and warnings.
+    pub(super) diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads the configuration.
+pub(super) fn load(source: &Source) -> Loaded {
+    let config::Loaded { snapshot, diagnostics, .. } = config::load(source, &|name| std::env::var(name).ok());
+    Loaded { snapshot, diagnostics }
+}
+
+/// Loads the configuration and puts it into force. When that fails, the one in force stays, and log and `/health` say
+/// why.
+pub(super) async fn reload(director: &mut Director, place: &Place, log: &Log, why: &str, open_files: u64) {
+    let source = place.source.clone();
+    let loaded = match tokio::task::spawn_blocking(move || load(&source)).await {
+        Ok(loaded) => loaded,
+        Err(e) => return refuse(director, vec![format!("reading it failed: {e}")]),
+    };
+    let (errors, warnings): (Vec<_>, Vec<_>) = loaded.diagnostics.iter().partition(|d| d.is_error());
+    let Some(snapshot) = loaded.snapshot else {
+        return refuse(director, errors.iter().map(ToString::to_string).collect());
+    };
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    let changes = diff(director.snapshot(), &snapshot);
+    let debug = snapshot.service.debug;
+    open_files::check(&snapshot, open_files);
+    register(log, &snapshot);
+    // Also when nothing changed: certificates may have.
+    if let Err(e) = director.apply(snapshot).await {
+        register(log, director.snapshot());
+        return refuse(director, vec![format!("{e:#}")]);
+    }
+    log.configure(debug.level, super::sinks(place, director.snapshot()));
+    if changes.is_empty() {
+        tracing::info!(why, "the configuration was loaded again; nothing changed");
+        return;
+    }
+    tracing::info!(why, "another configuration is in force");
+    log_changes("device", &changes.devices);
+    log_changes("target", &changes.targets);
+    log_changes("route", &changes.routes);
+    log_changes("pipeline", &changes.pipelines);
+    for change in &changes.service {
+        match change.effect {
+            Effect::Live => tracing::info!("{} changed", change.what),
+            Effect::Restart => tracing::warn!("{} changed: takes effect at the next start", change.what),
+        }
+    }
+    if director.snapshot().devices.iter().all(|device| !device.status) {
+        tracing::warn!("no device is configured any more, so nothing comes in");
+    }
+}
+
+fn refuse(director: &Director, errors: Vec<String>) {
+    for error in &errors {
+        tracing::error!("{error}");
+    }
+    tracing::error!("the new configuration was refused; the one in force stays");
+    director.view().refused(errors);
+}
+
+fn log_changes(what: &str, changes: &Changes) {
+    let kinds = [("added", &changes.added), ("changed", &changes.changed), ("removed", &changes.removed)];
+    for (kind, names) in kinds {
+        for name in names {
+            tracing::info!("{what} {name:?} {kind}");
+        }
+    }
+}
+
+/// Tells the log what devices are called in it.
+pub(super) fn register(log: &Log, snapshot: &Snapshot) {
+    let label = |device: &std::sync::Arc<config::Device>| {
+        (device.name.clone(), format!("{}-{}", type_name(&device.kind), device.id))
+    };
+    log.label(snapshot.devices.iter().map(label).collect::<HashMap<_, _>>());
+}
+
+fn type_name(kind: &DeviceKind) -> &'static str {
+    match kind {
+        DeviceKind::Syslog(_) => "syslog",
+        DeviceKind::Tcp(_) => "tcp",
+        DeviceKind::Udp(_) => "udp",
+        DeviceKind::Http(_) => "http",
+        DeviceKind::File(_) => "file",
+    }
+}

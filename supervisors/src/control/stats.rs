@@ -1,7 +1,7 @@
 //! All counters at one moment, for `/stats`, `/metrics` and the command line.
 //!
 //! The equations `accepted = settled + held` and `due = delivered + spooled + dropped + quarantined + held` hold in
-//! every picture: what is held is the difference, read in an order in which it can't be negative.
+//! every picture: one side is the sum, or the difference, of what was read for the other.
 
 use super::process::ProcessStats;
 use super::view::View;
@@ -184,18 +184,19 @@ impl DeviceStats {
 impl TargetStats {
     fn of(target: &Target) -> Self {
         let (flow, meters) = (&target.flow, &target.meters);
+        // First, so that a delivery that ends meanwhile is there twice rather than not at all.
+        let held = flow.held();
         let (delivered, spooled) = (flow.delivered.get(), flow.spooled.get());
         let (dropped, quarantined) = (by_cause(&flow.dropped), by_cause(&flow.quarantined));
         let ended = delivered + spooled + dropped.values().sum::<u64>() + quarantined.values().sum::<u64>();
-        let due = flow.due.get().max(ended);
         Self {
             name: target.name.to_string(),
-            due,
+            due: held + ended,
             delivered,
             spooled,
             dropped,
             quarantined,
-            held: due - ended,
+            held,
             repeated: flow.repeated.get(),
             connected: meters.connected.get(),
             bytes: meters.bytes.get(),

@@ -1,4 +1,4 @@
-//! Live events as lines of text.
+//! Live events as lines of text, as they came in: what pipelines make of them is seen at the target.
 
 use super::view::View;
 use bytes::Bytes;

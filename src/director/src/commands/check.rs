@@ -1,23 +1,17 @@
 //! `-validate`.
 
 use super::say;
+use crate::configuration::load;
 use crate::exit::Exit;
 use crate::failed::Failed;
 use crate::place::Place;
-use config::{Diagnostic, Severity};
+use config::Diagnostic;
 use std::fmt::Write;
 
 /// Checks the configuration, and prints all mistakes at once.
 pub(super) fn validate(place: &Place) -> Result<Exit, Failed> {
-    let loaded = config::load(&place.source, &|name| std::env::var(name).ok());
-    let mut text = String::new();
-    for diagnostic in &loaded.diagnostics {
-        let severity = match diagnostic.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        };
-        let _ = writeln!(text, "{severity}: {diagnostic}");
-    }
+    let loaded = load(&place.source);
+    let mut text = loaded.report();
     let errors = loaded.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
     let _ = writeln!(text, "{}", verdict(errors, loaded.diagnostics.len() - errors, &loaded.diagnostics));
     say(&text)?;

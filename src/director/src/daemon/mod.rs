@@ -6,6 +6,7 @@
 mod reload;
 mod signals;
 
+use crate::configuration::load;
 use crate::exit::Exit;
 use crate::failed::Failed;
 use crate::log::{Log, Sinks, log_panics};
@@ -13,8 +14,8 @@ use crate::open_files;
 use crate::place::{Holder, Lock, Place};
 use crate::service_manager::ServiceManager;
 use anyhow::Context;
-use config::{Severity, Snapshot, Source};
-use reload::{Loaded, load, register};
+use config::{Snapshot, Source};
+use reload::register;
 use signals::Signals;
 use std::convert::Infallible;
 use std::io::IsTerminal;
@@ -62,16 +63,10 @@ fn first_configuration(place: &Place) -> Result<Snapshot, Failed> {
             return Err(Failed::new(Exit::Configuration, anyhow::anyhow!("{}", text.replace("{}", &shown))));
         }
     }
-    let Loaded { snapshot, diagnostics } = load(&place.source);
-    for diagnostic in &diagnostics {
-        let severity = match diagnostic.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        };
-        eprintln!("{severity}: {diagnostic}");
-    }
+    let loaded = load(&place.source);
+    eprint!("{}", loaded.report());
     let text = "the configuration has mistakes, listed above; nothing was started";
-    snapshot.ok_or_else(|| Failed::new(Exit::Configuration, anyhow::anyhow!(text)))
+    loaded.snapshot.ok_or_else(|| Failed::new(Exit::Configuration, anyhow::anyhow!(text)))
 }
 
 fn lock(place: &Place) -> Result<Lock, Failed> {

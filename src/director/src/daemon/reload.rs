@@ -1,25 +1,13 @@
 //! Another configuration while data flows.
 
+use crate::configuration::load;
 use crate::log::Log;
 use crate::open_files;
 use crate::place::Place;
-use config::{Changes, DeviceKind, Diagnostic, Effect, Snapshot, Source, diff};
+use config::{Changes, Effect, Snapshot, diff};
 use std::collections::HashMap;
 use supervisors::Director;
-
-/// What came of a load.
-pub(super) struct Loaded {
-    /// The configuration; none if it has mistakes.
-    pub(super) snapshot: Option<Snapshot>,
-    /// Mistakes and warnings.
-    pub(super) diagnostics: Vec<Diagnostic>,
-}
-
-/// Reads the configuration.
-pub(super) fn load(source: &Source) -> Loaded {
-    let config::Loaded { snapshot, diagnostics, .. } = config::load(source, &|name| std::env::var(name).ok());
-    Loaded { snapshot, diagnostics }
-}
+use supervisors::wiring::kind_name;
 
 /// Loads the configuration and puts it into force. When that fails, the one in force stays, and log and `/health` say
 /// why.
@@ -86,17 +74,7 @@ fn log_changes(what: &str, changes: &Changes) {
 /// Tells the log what devices are called in it.
 pub(super) fn register(log: &Log, snapshot: &Snapshot) {
     let label = |device: &std::sync::Arc<config::Device>| {
-        (device.name.clone(), format!("{}-{}", type_name(&device.kind), device.id))
+        (device.name.clone(), format!("{}-{}", kind_name(&device.kind), device.id))
     };
     log.label(snapshot.devices.iter().map(label).collect::<HashMap<_, _>>());
-}
-
-fn type_name(kind: &DeviceKind) -> &'static str {
-    match kind {
-        DeviceKind::Syslog(_) => "syslog",
-        DeviceKind::Tcp(_) => "tcp",
-        DeviceKind::Udp(_) => "udp",
-        DeviceKind::Http(_) => "http",
-        DeviceKind::File(_) => "file",
-    }
 }

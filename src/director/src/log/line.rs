@@ -133,8 +133,7 @@ mod tests {
     fn lines(say: impl FnOnce()) -> Vec<Line> {
         let caught = Caught::default();
         tracing::subscriber::with_default(tracing_subscriber::registry().with(caught.clone()), say);
-        let lines = caught.0.lock().clone();
-        lines
+        std::mem::take(&mut *caught.0.lock())
     }
 
     #[test]

@@ -350,6 +350,11 @@ impl Director {
         Left { events: self.inventory.held() }
     }
 
+    /// Whether the tree still stands. It ends only when it is stopped, or its root fails.
+    pub fn is_standing(&self) -> bool {
+        !self.ended.is_finished()
+    }
+
     /// The live picture.
     pub fn tree(&self) -> &Tree {
         &self.common.tree

@@ -4,7 +4,7 @@ mod support;
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
-use support::{Installation, Receiver, connect, free_port, stderr, stdout, tcp_to_tcp};
+use support::{Installation, Receiver, connect, free_port, repository, stderr, stdout, tcp_to_tcp};
 
 #[test]
 fn the_help_lists_flags_and_exit_codes() {
@@ -42,6 +42,26 @@ fn the_example_is_valid() {
     installation.write("vmetric.yml", &example);
     let output = installation.run(&["-validate"]);
     assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), "[OK] No issues found.\n"));
+}
+
+#[test]
+fn the_quickstart_is_valid() {
+    let quickstart = repository("vmetric.yml");
+    let output =
+        Installation::empty().run(&["-config-path", quickstart.to_str().expect("text"), "-validate"]);
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), "[OK] No issues found.\n"));
+}
+
+#[test]
+fn mistakes_in_pipelines_are_found_before_anything_starts() {
+    let pipelines = "pipelines:\n  - name: p\n    processors:\n      - nosuchprocessor: {field: message}\n";
+    let installation = Installation::new(pipelines);
+    for flags in [&["-validate"][..], &[]] {
+        let output = installation.run(flags);
+        assert_eq!(output.status.code(), Some(3), "{flags:?}");
+        let text = stdout(&output) + &stderr(&output);
+        assert!(text.contains("vmetric.yml:5:"), "{text}");
+    }
 }
 
 #[test]

@@ -37,6 +37,9 @@ fn events_flow_and_the_equations_of_the_metrics_hold() {
     let target = |name: &str| values[format!("vmetric_target_{name}{{target=\"out\"}}").as_str()];
     assert_eq!((target("due_total"), target("delivered_total"), target("held")), (1000.0, 1000.0, 0.0));
     assert_eq!(target("bytes_total"), (0..1000).map(|n| format!("line {n}\n").len() as f64).sum::<f64>());
+    let batches = target("latency_seconds_count");
+    let within = values["vmetric_target_latency_seconds_bucket{target=\"out\",le=\"+Inf\"}"];
+    assert!(batches >= 1.0 && within == batches);
     assert!(values["process_cpu_seconds_total"] > 0.0 && values["vmetric_budget_capacity_bytes"] > 0.0);
 }
 

@@ -1,6 +1,6 @@
 //! The Prometheus text format (version 0.0.4) of all counters.
 
-use super::stats::{DeviceStats, Named, Stats, TargetStats};
+use super::stats::{DeviceStats, LatencyStats, Named, Stats, TargetStats};
 use std::fmt::{Display, Write};
 
 /// The value of the `Content-Type` header.
@@ -22,6 +22,7 @@ struct Page(String);
 enum Kind {
     Counter,
     Gauge,
+    Histogram,
 }
 
 use Kind::{Counter, Gauge};
@@ -121,12 +122,29 @@ impl Page {
         each("vmetric_target_dropped_total", "Deliveries dropped, by cause.", |t| &t.dropped);
         each("vmetric_target_quarantined_total", "Events put aside, by cause.", |t| &t.quarantined);
         each("vmetric_target_troubles_total", "Failed attempts, by cause.", |t| &t.troubles);
+        let name = "vmetric_target_latency_seconds";
+        self.head(name, Kind::Histogram, "How long batches took until they were delivered.");
+        for target in targets {
+            self.histogram(name, ("target", &target.name), &target.latency);
+        }
+    }
+
+    fn histogram(&mut self, name: &str, whose: (&str, &str), latency: &LatencyStats) {
+        let mut count = 0;
+        for (limit, within) in &latency.buckets {
+            count += within;
+            let limit = limit.map_or_else(|| "+Inf".to_owned(), |limit| limit.to_string());
+            self.sample(&format!("{name}_bucket"), &[whose, ("le", &limit)], count);
+        }
+        self.sample(&format!("{name}_sum"), &[whose], latency.sum_seconds);
+        self.sample(&format!("{name}_count"), &[whose], count);
     }
 
     fn head(&mut self, name: &str, kind: Kind, help: &str) {
         let kind = match kind {
             Counter => "counter",
             Gauge => "gauge",
+            Kind::Histogram => "histogram",
         };
         // Writing to a string does not fail.
         let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");

@@ -34,7 +34,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::mpsc;
-use watcher::Watcher;
+use watcher::{Known, Watcher};
 
 /// What the control group asks of the program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +55,8 @@ pub struct Control {
     pub socket: PathBuf,
     /// Where the configuration is.
     pub source: config::Source,
+    /// What its files looked like before they were loaded.
+    pub known: Known,
     /// Where requests go.
     pub requests: mpsc::Sender<Request>,
     /// The log.
@@ -82,8 +84,8 @@ pub(crate) fn children(control: &Control, view: &View, http: Option<SocketAddr>)
     if let Some(address) = http {
         children.push(server("api-http", (Entrance::Http(address), api(api::Rights::Look))));
     }
-    let (source, requests) = (control.source.clone(), control.requests.clone());
-    let make = move || Ok(Watcher::new(source.clone(), requests.clone()));
+    let (source, requests, known) = (control.source.clone(), control.requests.clone(), control.known.clone());
+    let make = move || Ok(Watcher::new(source.clone(), requests.clone(), known.clone()));
     children.push(ChildSpec::new("watcher", "watcher", Home::Control, make));
     let view = view.clone();
     let make = move || Ok(silence::Silence::new(view.clone()));

@@ -138,10 +138,15 @@ impl Child for ApiServer {
         };
         loop {
             tokio::select! {
-                () = me.stopping() => return Ok(Next::Done),
+                () = me.stopping() => break,
                 () = self.step(me, &listener) => {}
             }
         }
+        if let Entrance::Socket(path) = &self.entrance {
+            // Whoever asks next finds nobody; what is left lying is replaced at the next start.
+            let _ = std::fs::remove_file(path);
+        }
+        Ok(Next::Done)
     }
 }
 

@@ -8,8 +8,8 @@ use super::view::View;
 use actors::child::State;
 use actors::data::device::{ByName, Device};
 use actors::data::target::Target;
-use event::Cause;
 use event::flow::ByCause;
+use event::{Cause, Latency};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -122,6 +122,17 @@ pub struct TargetStats {
     pub requests: u64,
     /// Failed attempts, by cause.
     pub troubles: Named,
+    /// How long batches took until they were delivered.
+    pub latency: LatencyStats,
+}
+
+/// How long batches took, as a histogram.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LatencyStats {
+    /// How many took at most so many seconds, and longer than those before; the last has no limit.
+    pub buckets: Vec<(Option<f64>, u64)>,
+    /// All of them together.
+    pub sum_seconds: f64,
 }
 
 impl Stats {
@@ -202,7 +213,32 @@ impl TargetStats {
             bytes: meters.bytes.get(),
             requests: meters.requests.get(),
             troubles: by_name(&meters.troubles),
+            latency: LatencyStats::of(&flow.latency),
         }
+    }
+}
+
+impl LatencyStats {
+    fn of(latency: &Latency) -> Self {
+        let counts = latency.counts().into_iter().enumerate();
+        let bucket = |(n, count)| (Latency::limit(n).map(|limit| limit.as_secs_f64()), count);
+        Self { buckets: counts.map(bucket).collect(), sum_seconds: latency.sum().as_secs_f64() }
+    }
+
+    /// How long all but one in `of` took at most since an earlier picture; none if nothing was delivered since, or
+    /// there is no limit.
+    pub fn all_but_one_in(&self, of: u64, before: Option<&Self>) -> Option<f64> {
+        let was = |n: usize| before.and_then(|before| before.buckets.get(n)).map_or(0, |(_, count)| *count);
+        let since = |n: usize, count: u64| count.saturating_sub(was(n));
+        let total: u64 = self.buckets.iter().enumerate().map(|(n, (_, count))| since(n, *count)).sum();
+        let mut left = total;
+        for (n, (limit, count)) in self.buckets.iter().enumerate() {
+            left -= since(n, *count);
+            if total > 0 && left.saturating_mul(of) <= total {
+                return *limit;
+            }
+        }
+        None
     }
 }
 
@@ -238,4 +274,23 @@ fn count_actors(view: &View) -> (Named, u64, Named) {
         }
     }
     (states, troubled, restarts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quantile_is_the_limit_of_its_bucket_and_may_be_of_a_time_span() {
+        let histogram = |counts: [u64; 3]| LatencyStats {
+            buckets: [Some(0.1), Some(0.2), None].into_iter().zip(counts).collect(),
+            sum_seconds: 0.0,
+        };
+        let now = histogram([99, 1, 0]);
+        assert_eq!((now.all_but_one_in(2, None), now.all_but_one_in(100, None)), (Some(0.1), Some(0.1)));
+        assert_eq!(now.all_but_one_in(101, None), Some(0.2));
+        assert_eq!(now.all_but_one_in(2, Some(&histogram([99, 0, 0]))), Some(0.2));
+        assert_eq!(now.all_but_one_in(2, Some(&now)), None);
+        assert_eq!(histogram([0, 0, 5]).all_but_one_in(2, None), None);
+    }
 }

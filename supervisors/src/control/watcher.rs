@@ -10,6 +10,7 @@ use actors::child::actor::Next;
 use actors::child::{Child, Condition, Me};
 use config::Source;
 use notify::{RecursiveMode, Watcher as _};
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -22,6 +23,8 @@ use tokio::sync::{Notify, mpsc};
 const SETTLE: Duration = Duration::from_millis(200);
 /// A look happens at least so often.
 const LOOK: Duration = Duration::from_secs(1);
+/// After so many looks that did not agree, the files are loaded as they are.
+const MAX_SETTLES: u32 = 5;
 /// Deepest folder below `config/` that is looked into.
 const MAX_FOLDERS: usize = 16;
 
@@ -29,6 +32,18 @@ const MAX_FOLDERS: usize = 16;
 pub struct Watcher {
     source: Source,
     requests: mpsc::Sender<Request>,
+    known: Known,
+}
+
+/// What the files looked like before they were loaded the last time; clones share it, and it outlives actors.
+#[derive(Clone, Debug)]
+pub struct Known(Arc<Mutex<Look>>);
+
+impl Known {
+    /// To be called before the first load, so that no change after it is missed.
+    pub fn now(source: &Source) -> Self {
+        Self(Arc::new(Mutex::new(look(source))))
+    }
 }
 
 /// What a file looks like from outside.
@@ -36,33 +51,37 @@ type Look = BTreeMap<PathBuf, (u64, i64, i64, u64)>;
 
 impl Watcher {
     /// A watcher of these files.
-    pub fn new(source: Source, requests: mpsc::Sender<Request>) -> Self {
-        Self { source, requests }
+    pub fn new(source: Source, requests: mpsc::Sender<Request>, known: Known) -> Self {
+        Self { source, requests, known }
     }
 
     async fn watch(&self, me: &Me<()>) {
         let (changed, _notifications) = self.notifications(me);
-        let mut known = look(&self.source);
         loop {
+            if look(&self.source) != *self.known.0.lock() {
+                let settled = self.settled(me).await;
+                *self.known.0.lock() = settled;
+                if me.waiting(self.requests.send(Request::Reload("a file changed"))).await.is_err() {
+                    return; // the Director is stopping
+                }
+            }
             // Whichever comes first.
             let _ = me.waiting(tokio::time::timeout(LOOK, changed.notified())).await;
-            let mut seen = look(&self.source);
-            if seen == known {
-                continue;
-            }
-            loop {
-                me.waiting(tokio::time::sleep(SETTLE)).await;
-                let again = look(&self.source);
-                if again == seen {
-                    break;
-                }
-                seen = again;
-            }
-            known = seen;
-            if me.waiting(self.requests.send(Request::Reload("a file changed"))).await.is_err() {
-                return; // the Director is stopping
-            }
         }
+    }
+
+    /// The files as soon as they stay as they are for a moment.
+    async fn settled(&self, me: &Me<()>) -> Look {
+        let mut seen = look(&self.source);
+        for _ in 0..MAX_SETTLES {
+            me.waiting(tokio::time::sleep(SETTLE)).await;
+            let again = look(&self.source);
+            if again == seen {
+                break;
+            }
+            seen = again;
+        }
+        seen
     }
 
     /// The kernel's notifications, as far as they are to be had.

@@ -18,8 +18,8 @@ pub(crate) fn page() -> String {
         }
     }
     let codes: Vec<String> = CODES.iter().map(|(code, meaning)| format!("{code} {meaning}")).collect();
-    let (first, second) = codes.split_at(codes.len() / 2);
-    let _ = writeln!(page, "exit codes: {},\n  {}", first.join(", "), second.join(", "));
+    let lines: Vec<String> = codes.chunks(3).map(|some| some.join(", ")).collect();
+    let _ = writeln!(page, "exit codes: {}", lines.join(",\n  "));
     let _ = writeln!(page, "signals: SIGHUP reloads; SIGTERM, SIGINT stop, a second one ends at once");
     page
 }

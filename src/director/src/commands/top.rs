@@ -118,6 +118,10 @@ fn rates(before: &Stats, now: &Stats, seconds: f64) -> BTreeMap<String, String> 
         let drops = per_second(was(|t| t.dropped.values().sum()), dropped(target));
         let held = target.held;
         let mut rate = format!("{events:.0} events/s, {:.1} KB/s out, {held} held", bytes / 1e3);
+        let earlier = before.targets.iter().find(|was| was.name == target.name).map(|was| &was.latency);
+        if let Some(limit) = target.latency.all_but_one_in(100, earlier) {
+            let _ = write!(rate, ", 99 % within {:.2} ms", limit * 1e3);
+        }
         if dropped(target) > 0 {
             let _ = write!(rate, ", {drops:.0} dropped/s");
         }

@@ -14,13 +14,14 @@ use crate::open_files;
 use crate::place::{Holder, Lock, Place};
 use crate::service_manager::ServiceManager;
 use anyhow::Context;
-use config::{Snapshot, Source};
+use config::{Diagnostic, Snapshot, Source};
 use reload::register;
 use signals::Signals;
 use std::convert::Infallible;
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
+use supervisors::control::watcher::Known;
 use supervisors::control::{Control, Request};
 use supervisors::{Director, Inventory, Options};
 use tokio::sync::mpsc;
@@ -32,17 +33,20 @@ const REQUESTS_WAITING: usize = 8;
 
 /// Runs a Director until it is told to stop.
 pub(crate) fn run(place: &Place) -> Result<Exit, Failed> {
-    let snapshot = first_configuration(place)?;
+    let known = Known::now(&place.source);
+    let (snapshot, warnings) = first_configuration(place)?;
     if !snapshot.service.status {
         println!("director.status is false: this Director is not to run; set it to true to start it");
         return Ok(Exit::Ok);
     }
     let _lock = lock(place)?;
-    let log = Log::start(sinks(place, &snapshot))?;
+    let log = Log::start(snapshot.service.debug.level, sinks(place, &snapshot))?;
     log_panics();
-    log.configure(snapshot.service.debug.level, sinks(place, &snapshot));
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let exit = runtime.block_on(daemon(place.clone(), snapshot, log.clone()));
+    let exit = runtime.block_on(daemon(place.clone(), snapshot, known, log.clone()));
     if let Err(e) = &exit {
         tracing::error!("{:#}", e.error);
     }
@@ -52,21 +56,26 @@ pub(crate) fn run(place: &Place) -> Result<Exit, Failed> {
     exit
 }
 
-/// The configuration to start with. Nothing is written before there is one.
-fn first_configuration(place: &Place) -> Result<Snapshot, Failed> {
+/// The configuration to start with, and warnings about it. Nothing is written before there is one.
+fn first_configuration(place: &Place) -> Result<(Snapshot, Vec<Diagnostic>), Failed> {
     if let Source::Folder(folder) = &place.source {
         let any = ["vmetric.yml", "vmetric.yaml", "vmetric.toml", "config"];
         if !any.iter().any(|name| folder.join(name).exists()) {
-            let text = "there is no configuration here (no vmetric.yml in {}); to begin with an example, run \
-                        vmetric-director -example > vmetric.yml";
-            let shown = folder.display().to_string();
-            return Err(Failed::new(Exit::Configuration, anyhow::anyhow!("{}", text.replace("{}", &shown))));
+            let text = format!(
+                "there is no configuration here (no vmetric.yml in {}); to begin with an example, run \
+                 vmetric-director -example > vmetric.yml",
+                folder.display()
+            );
+            return Err(Failed::new(Exit::Configuration, anyhow::anyhow!(text)));
         }
     }
     let loaded = load(&place.source);
+    if let Some(snapshot) = loaded.snapshot {
+        return Ok((snapshot, loaded.diagnostics));
+    }
     eprint!("{}", loaded.report());
     let text = "the configuration has mistakes, listed above; nothing was started";
-    loaded.snapshot.ok_or_else(|| Failed::new(Exit::Configuration, anyhow::anyhow!(text)))
+    Err(Failed::new(Exit::Configuration, anyhow::anyhow!(text)))
 }
 
 fn lock(place: &Place) -> Result<Lock, Failed> {
@@ -93,7 +102,7 @@ fn sinks(place: &Place, snapshot: &Snapshot) -> Sinks {
 }
 
 /// The main loop.
-async fn daemon(place: Place, snapshot: Snapshot, log: Log) -> Result<Exit, Failed> {
+async fn daemon(place: Place, snapshot: Snapshot, known: Known, log: Log) -> Result<Exit, Failed> {
     let mut signals = Signals::listen().context("cannot listen to signals")?;
     let manager = ServiceManager::from_environment(|name| std::env::var(name).ok());
     let open_files = open_files::raise();
@@ -104,6 +113,7 @@ async fn daemon(place: Place, snapshot: Snapshot, log: Log) -> Result<Exit, Fail
     let control = Control {
         socket: place.socket(),
         source: place.source.clone(),
+        known,
         requests,
         follow_log: Arc::new(move |level| follow.follow(level)),
     };
@@ -126,6 +136,10 @@ async fn daemon(place: Place, snapshot: Snapshot, log: Log) -> Result<Exit, Fail
             request = signals.next() => request,
             Some(request) = asked.recv() => request,
             _ = sweep.tick() => {
+                if !director.is_standing() {
+                    let text = "the root of the tree failed; the process ends, to be started afresh";
+                    return Err(anyhow::anyhow!(text).into());
+                }
                 director.sweep().await;
                 continue;
             }

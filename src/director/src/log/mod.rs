@@ -76,12 +76,13 @@ pub(crate) struct Sinks {
 }
 
 impl Log {
-    /// Starts logging for the whole process, with everything from information up going to these sinks.
-    pub(crate) fn start(sinks: Sinks) -> anyhow::Result<Self> {
+    /// Starts logging for the whole process, as detailed as asked for (1 to 5), to these sinks.
+    pub(crate) fn start(level: u8, sinks: Sinks) -> anyhow::Result<Self> {
         let (to_writer, from_log) = sync_channel(LINES_WAITING);
+        let level = Level::from_number(level);
         let log = Self(Arc::new(Shared {
-            level: AtomicU8::new(Level::Information as u8),
-            wanted: AtomicU8::new(Level::Information as u8),
+            level: AtomicU8::new(level as u8),
+            wanted: AtomicU8::new(level as u8),
             to_writer,
             left_out: AtomicU64::new(0),
             followers: Mutex::default(),

@@ -13,7 +13,6 @@ mod daemon;
 mod exit;
 mod failed;
 mod log;
-mod open_files;
 mod place;
 mod service_manager;
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use support::{Installation, LIMIT, ROUTE, Receiver, ask, connect, device, free_port, target, tcp_to_tcp};
+use support::{Installation, LIMIT, Receiver, ask, connect, device, free_port, tcp_to_tcp};
 
 #[test]
 fn events_flow_and_the_equations_of_the_metrics_hold() {
@@ -207,21 +207,6 @@ fn a_control_port_in_use_is_trouble_and_the_rest_runs() {
     assert_eq!(receiver.take(1), ["works"]);
     drop(taken);
     installation.wait("bound", |it| (it.json("/health")["status"] == "ok").then_some(()));
-}
-
-#[test]
-fn a_device_that_is_silent_too_long_is_reported_and_forgiven() {
-    let (receiver, port) = (Receiver::new(), free_port());
-    let device = format!(
-        "devices:\n  - {{id: 1, name: in, type: tcp, properties: {{address: 127.0.0.1, port: {port}, silent_after: 2}}}}\n"
-    );
-    let mut installation = Installation::new(&format!("{device}{}{ROUTE}", target("out", receiver.port)));
-    installation.start();
-    installation.wait_for_log("[tcp-1] device is silent for longer than silent_after");
-    let troubled = installation.json("/health")["troubled"].to_string();
-    assert!(troubled.contains("control/silence"), "{troubled}");
-    connect(port).write_all(b"x\n").expect("sent");
-    installation.wait_for_log("[tcp-1] device is no longer silent");
 }
 
 #[test]

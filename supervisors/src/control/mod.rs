@@ -4,11 +4,10 @@
 //!   GET /health /ready /metrics /tree /activity ── api-http   ─┐
 //!   the same and POST /tap /log /stop /reload   ── api-socket ─┼─ Api ── View ── tree, inventory, budget
 //!   vmetric.yml, config/**                      ── watcher ────┴─ Request ── the program's main loop
-//!   devices with silent_after                   ── silence
 //! ```
 //!
 //! Read in this order: [`view`] (what can be known), [`stats`], [`health`] and [`metrics`] (how it is told), [`tap`],
-//! [`api`] (which request gets what), [`server`], [`watcher`] and [`silence`] (the actors). The group starts first and
+//! [`api`] (which request gets what), [`server`] and [`watcher`] (the actors). The group starts first and
 //! stops last, so that `/health` and `/ready` tell the truth all the way. It runs on the control runtime and touches
 //! no lane: a look costs a lane nothing but the one load for each batch of `actors::tap`.
 
@@ -17,7 +16,6 @@ pub mod health;
 pub mod metrics;
 mod process;
 pub mod server;
-pub mod silence;
 pub mod stats;
 pub mod tap;
 pub mod view;
@@ -87,8 +85,5 @@ pub(crate) fn children(control: &Control, view: &View, http: Option<SocketAddr>)
     let (source, requests, known) = (control.source.clone(), control.requests.clone(), control.known.clone());
     let make = move || Ok(Watcher::new(source.clone(), requests.clone(), known.clone()));
     children.push(ChildSpec::new("watcher", "watcher", Home::Control, make));
-    let view = view.clone();
-    let make = move || Ok(silence::Silence::new(view.clone()));
-    children.push(ChildSpec::new("silence", "watcher", Home::Control, make));
     children
 }

@@ -10,7 +10,6 @@ use crate::configuration::load;
 use crate::exit::Exit;
 use crate::failed::Failed;
 use crate::log::{Log, Sinks, log_panics};
-use crate::open_files;
 use crate::place::{Holder, Lock, Place};
 use crate::service_manager::ServiceManager;
 use anyhow::Context;
@@ -105,8 +104,6 @@ fn sinks(place: &Place, snapshot: &Snapshot) -> Sinks {
 async fn daemon(place: Place, snapshot: Snapshot, known: Known, log: Log) -> Result<Exit, Failed> {
     let mut signals = Signals::listen().context("cannot listen to signals")?;
     let manager = ServiceManager::from_environment(|name| std::env::var(name).ok());
-    let open_files = open_files::raise();
-    open_files::check(&snapshot, open_files);
     register(&log, &snapshot);
     let (requests, mut asked) = mpsc::channel(REQUESTS_WAITING);
     let follow = log.clone();
@@ -150,7 +147,7 @@ async fn daemon(place: Place, snapshot: Snapshot, known: Known, log: Log) -> Res
         };
         match request {
             Request::Stop(why) => break why,
-            Request::Reload(why) => reload::reload(&mut director, &place, &log, why, open_files).await,
+            Request::Reload(why) => reload::reload(&mut director, &place, &log, why).await,
         }
     };
     tracing::info!(why, "stopping: nothing more is taken in, what is held is delivered");

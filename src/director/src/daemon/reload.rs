@@ -2,7 +2,6 @@
 
 use crate::configuration::load;
 use crate::log::Log;
-use crate::open_files;
 use crate::place::Place;
 use config::{Changes, Effect, Snapshot, diff};
 use std::collections::HashMap;
@@ -11,7 +10,7 @@ use supervisors::wiring::kind_name;
 
 /// Loads the configuration and puts it into force. When that fails, the one in force stays, and log and `/health` say
 /// why.
-pub(super) async fn reload(director: &mut Director, place: &Place, log: &Log, why: &str, open_files: u64) {
+pub(super) async fn reload(director: &mut Director, place: &Place, log: &Log, why: &str) {
     let source = place.source.clone();
     let loaded = match tokio::task::spawn_blocking(move || load(&source)).await {
         Ok(loaded) => loaded,
@@ -26,7 +25,6 @@ pub(super) async fn reload(director: &mut Director, place: &Place, log: &Log, wh
     }
     let changes = diff(director.snapshot(), &snapshot);
     let debug = snapshot.service.debug;
-    open_files::check(&snapshot, open_files);
     register(log, &snapshot);
     // Also when nothing changed: certificates may have.
     if let Err(e) = director.apply(snapshot).await {

@@ -5,6 +5,7 @@
 use crate::child::actor::Next;
 use crate::child::{Child, Me};
 use crate::data::address::{Address, Occupancy, TakesWork};
+use crate::tap::Taps;
 use event::ledger::Work;
 use event::{BranchId, DeviceId};
 use parking_lot::RwLock;
@@ -16,17 +17,25 @@ pub type Routes = HashMap<DeviceId, Vec<BranchId>>;
 
 /// The routes that are in force in a lane; replaced as a whole by a new configuration.
 #[derive(Clone, Debug, Default)]
-pub struct RouteTable(Arc<RwLock<Arc<Routes>>>);
+pub struct RouteTable {
+    routes: Arc<RwLock<Arc<Routes>>>,
+    taps: Taps,
+}
 
 impl RouteTable {
     /// Puts new routes into force.
     pub fn replace(&self, routes: Routes) {
-        *self.0.write() = Arc::new(routes);
+        *self.routes.write() = Arc::new(routes);
     }
 
     /// The routes in force.
     pub fn current(&self) -> Arc<Routes> {
-        Arc::clone(&self.0.read())
+        Arc::clone(&self.routes.read())
+    }
+
+    /// Those who look on.
+    pub fn taps(&self) -> &Taps {
+        &self.taps
     }
 }
 
@@ -75,6 +84,7 @@ impl Child for Router {
         // All records of a batch are of one device: a stream belongs to one.
         let device = work.batch.origin(0).device;
         let branches = routes.get(&device).map_or(&[][..], Vec::as_slice);
+        self.table.taps().show(&work.batch, branches);
         for claim in work.claims {
             claim.route(branches);
         }

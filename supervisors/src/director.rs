@@ -1,5 +1,6 @@
 //! A Director: the tree in the order in which it starts and stops, and what a new configuration changes in it.
 
+use crate::control::{self, Control, Phase, View};
 use crate::device_tree::{DeviceTree, addresses, companions, entrance, keeps_peers};
 use crate::lane_watch::LaneWatch;
 use crate::open_files;
@@ -34,12 +35,14 @@ pub struct Options {
     pub clock: Clock,
     /// Chance.
     pub rng: Rng,
+    /// How it is seen and commanded from outside; none in tests and simulations that look through [`Director::view`].
+    pub control: Option<Control>,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let lanes = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { lanes, clock: Clock::system(), rng: Rng::from_system() }
+        Self { lanes, clock: Clock::system(), rng: Rng::from_system(), control: None }
     }
 }
 
@@ -58,6 +61,7 @@ pub struct Director {
     programs: Programs,
     budget: Budget,
     snapshot: Arc<Snapshot>,
+    view: View,
 }
 
 /// All devices and targets that ever were in the configuration, for their counters; clones share it.
@@ -133,12 +137,20 @@ impl Director {
         let wiring = Wiring::new(lanes.clone());
         let lane = lanes.all().iter().map(|_| Announce::default()).collect();
         let groups = Groups { lane, ..Groups::default() };
+        let (inventory, budget) = (Inventory::default(), Budget::new(snapshot.service.memory_budget_bytes));
+        let view = {
+            let (tree, clock, routes) = (common.tree.clone(), common.clock.clone(), wiring.routes.clone());
+            View::new(tree, inventory.clone(), budget.clone(), clock, routes)
+        };
+        let control = options.control.as_ref();
+        let control = control.map(|control| control::children(control, &view, snapshot.service.control));
         let lane_children = lane_children(&common, &lanes, &wiring, &groups.lane);
         let charge = Charge {
             path: "".into(),
             common: common.clone(),
             stop_order: StopOrder::Reverse,
             children: vec![
+                group("control", &common, &Announce::default(), control.unwrap_or_default()),
                 group("targets", &common, &groups.targets, Vec::new()),
                 group("lanes", &common, &groups.lanes, lane_children),
                 group("devices", &common, &groups.devices, Vec::new()),
@@ -147,13 +159,14 @@ impl Director {
         };
         let (root, ended) = start_root(charge).await?;
         let mut director = Self {
-            budget: Budget::new(snapshot.service.memory_budget_bytes),
+            budget,
             common,
             lanes,
             groups,
             root,
             ended,
-            inventory: Inventory::default(),
+            inventory,
+            view,
             trees: HashMap::new(),
             doors: HashMap::new(),
             retired: Vec::new(),
@@ -171,6 +184,7 @@ impl Director {
             director.stop().await;
             return Err(e);
         }
+        director.view.set_phase(Phase::Running);
         Ok(director)
     }
 
@@ -212,6 +226,7 @@ impl Director {
             let parents = vec![self.groups.targets.clone()];
             self.retired.push(Retired { name: name.clone(), places, parents, done: 0 });
         }
+        self.view.configured(Arc::clone(&snapshot), self.wiring.ways());
         Ok(())
     }
 
@@ -326,12 +341,18 @@ impl Director {
 
     /// Stops taking in, delivers what is held, ends; within thirty seconds.
     pub async fn stop(self) -> Left {
+        self.view.set_phase(Phase::Stopping);
         // It fails only when the root is gone already.
         let _ = self.root.cast(Order::StopAll);
         if tokio::time::timeout(STOP_WITHIN, self.ended).await.is_err() {
             self.root.kill();
         }
         Left { events: self.inventory.held() }
+    }
+
+    /// Whether the tree still stands. It ends only when it is stopped, or its root fails.
+    pub fn is_standing(&self) -> bool {
+        !self.ended.is_finished()
     }
 
     /// The live picture.
@@ -342,6 +363,11 @@ impl Director {
     /// Failures caused on purpose.
     pub fn faults(&self) -> &Faults {
         &self.common.faults
+    }
+
+    /// What can be known of it, also while it stops.
+    pub fn view(&self) -> &View {
+        &self.view
     }
 
     /// Devices and targets with their counters.

@@ -2,11 +2,12 @@
 //!
 //! Read in this order: [`policy`] (what to do when a child ends), [`supervisor`] (who does it),
 //! [`wiring`] (which events go where), [`programs`] (which pipelines they take), [`device_tree`] and [`target_tree`]
-//! (what types there are), [`tls_settings`] and [`open_files`] (what both need), [`lane_watch`], and [`director`],
-//! which puts it all together.
+//! (what types there are), [`tls_settings`] and [`open_files`] (what both need), [`lane_watch`], [`control`] (how all that is
+//! seen from outside), and [`director`], which puts it all together.
 
 #![forbid(unsafe_code)]
 
+pub mod control;
 pub mod device_tree;
 pub mod director;
 pub mod lane_watch;

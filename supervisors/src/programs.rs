@@ -59,6 +59,12 @@ impl Programs {
     }
 }
 
+/// All mistakes in the pipelines of a configuration.
+pub fn check(snapshot: &Snapshot) -> Vec<Diagnostic> {
+    // Nothing is kept from an earlier one, so there is no earlier one to compare with.
+    Programs::default().next(snapshot, snapshot).err().unwrap_or_default()
+}
+
 /// All sequences of pipelines that events of a configuration go through.
 fn sequences(snapshot: &Snapshot) -> BTreeSet<Sequence> {
     let mut sequences = BTreeSet::new();

@@ -82,6 +82,17 @@ pub struct StageChanges {
     pub retired: Vec<(String, Vec<PlaceId>)>,
 }
 
+/// A way through the configuration, for those who look on.
+#[derive(Clone, Debug)]
+pub struct WayView {
+    /// The route's name.
+    pub route: String,
+    /// The target's name.
+    pub target: String,
+    /// Its branch in each lane.
+    pub branches: Vec<BranchId>,
+}
+
 impl Wiring {
     /// No branches yet.
     pub fn new(lanes: Lanes) -> Self {
@@ -183,6 +194,16 @@ impl Wiring {
         }
     }
 
+    /// The branches that lead through each route to each target, one in each lane.
+    pub fn ways(&self) -> Vec<WayView> {
+        let view = |((route, _, target), branches): (&(String, Sequence, String), &Vec<BranchId>)| WayView {
+            route: route.clone(),
+            target: target.clone(),
+            branches: branches.clone(),
+        };
+        self.branches.iter().map(view).collect()
+    }
+
     fn surroundings(
         &mut self,
         lane: usize,
@@ -265,7 +286,8 @@ fn stage_spec(
     ChildSpec::new(name, "stage", Home::Lane(Arc::clone(lane)), make)
 }
 
-fn kind_name(kind: &DeviceKind) -> &'static str {
+/// A device's type.
+pub fn kind_name(kind: &DeviceKind) -> &'static str {
     match kind {
         DeviceKind::Syslog(_) => "syslog",
         DeviceKind::Tcp(_) => "tcp",

@@ -3,6 +3,7 @@
 //! `accepted = settled + held` for each device, `due = delivered + dropped by cause + quarantined +
 //! spooled + held` for each target. Counts change under the ledger's lock together with what they count.
 
+use crate::latency::Latency;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -162,6 +163,8 @@ pub struct TargetFlow {
     pub quarantined: ByCause,
     /// Events that were dispatched again after a claim got lost.
     pub repeated: Counter,
+    /// How long batches took from being submitted until all their deliveries were made.
+    pub latency: Latency,
 }
 
 impl TargetFlow {

@@ -30,6 +30,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::mem;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::watch;
 
 /// The place of the router in every book.
@@ -120,6 +121,7 @@ struct Entry {
     serial: u64,
     parts: SmallVec<[Part; 3]>,
     open: u32,
+    submitted: Instant,
 }
 
 struct Part {
@@ -269,7 +271,8 @@ impl State {
 
     fn add_entry(&mut self, batch: Batch, stream: usize) -> usize {
         self.serial += 1;
-        let entry = Entry { batch, stream, serial: self.serial, parts: SmallVec::new(), open: 0 };
+        let (serial, submitted) = (self.serial, Instant::now());
+        let entry = Entry { batch, stream, serial, parts: SmallVec::new(), open: 0, submitted };
         match self.unused_entries.pop() {
             Some(index) => {
                 self.entries[index] = Some(entry);
@@ -418,7 +421,7 @@ impl State {
             state.status = Status::Done;
             entry.open -= 1;
         }
-        let closed = entry.open == 0;
+        let (closed, submitted) = (entry.open == 0, entry.submitted);
         let branch = &mut self.branches[branch.0 as usize];
         if let Some(flow) = &branch.flow {
             let mut rest = u64::from(upto - from);
@@ -429,6 +432,9 @@ impl State {
                 }
             }
             flow.settle(rest, settled);
+            if done && settled == Settled::Delivered {
+                flow.latency.add(submitted.elapsed());
+            }
         }
         if done {
             branch.outstanding -= 1;

@@ -1,0 +1,107 @@
+//! All flags, in the order in which `-help` shows them.
+
+/// A flag.
+#[derive(Debug)]
+pub(crate) struct Flag {
+    /// Without dashes.
+    pub(crate) name: &'static str,
+    /// What it takes.
+    pub(crate) takes: Takes,
+    /// Where it stands in the help.
+    pub(crate) group: Group,
+    /// What it is for.
+    pub(crate) help: &'static str,
+}
+
+/// What a flag takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Takes {
+    /// Nothing.
+    Nothing,
+    /// A value; how it is called in the help.
+    Value(&'static str),
+}
+
+/// Groups of the help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Group {
+    /// How a Director is started.
+    Run,
+    /// What is asked of a running one.
+    Look,
+    /// The operating system's service.
+    Service,
+    /// Messages for tests.
+    Generator,
+    /// About the program.
+    General,
+}
+
+impl Group {
+    /// All groups, in the order of the help.
+    pub(crate) const ALL: [Self; 5] = [Self::Run, Self::Look, Self::Service, Self::Generator, Self::General];
+
+    /// Its title.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Look => "ask a running Director (of the same -path)",
+            Self::Service => "systemd service (as root)",
+            Self::Generator => "generator",
+            Self::General => "general",
+        }
+    }
+}
+
+use Takes::{Nothing, Value};
+
+/// The table.
+pub(crate) const FLAGS: &[Flag] = &[
+    flag(
+        "path",
+        Value("DIR"),
+        Group::Run,
+        "installation root, with vmetric.yml, config/, storage/ (default: .)",
+    ),
+    flag("config-path", Value("FILE"), Group::Run, "one file with the whole configuration"),
+    flag("validate", Nothing, Group::Run, "check the configuration, print all mistakes"),
+    flag("example", Nothing, Group::Run, "print a configuration to start from"),
+    flag("top", Nothing, Group::Look, "the tree with rates, redrawn every second"),
+    flag("stats", Nothing, Group::Look, "counters of devices and targets"),
+    flag("tap", Value("NAME"), Group::Look, "live events of a device, route or target"),
+    flag("console", Nothing, Group::Look, "follow the log (-filter TEXT, -debug-level 1-5)"),
+    flag("filter", Value("TEXT"), Group::Look, "with -console, -tap: only lines with this text"),
+    flag("debug-level", Value("LEVEL"), Group::Look, "with -console: 1 errors ... 5 everything (default: 3)"),
+    flag("info", Nothing, Group::Look, "where it is installed, whether it runs and is well"),
+    flag("reload", Nothing, Group::Look, "load the configuration again"),
+    flag("stop", Nothing, Group::Look, "stop in an orderly way, and wait for it"),
+    flag("service", Value("ACTION"), Group::Service, "install, uninstall, start, stop or restart"),
+    flag("service-name", Value("NAME"), Group::Service, "its name (default: vmetric-director)"),
+    flag("generator", Nothing, Group::Generator, "send test messages"),
+    flag("protocol", Value("NAME"), Group::Generator, "syslog (UDP), tcp or http (default: syslog)"),
+    flag("address", Value("ADDRESS"), Group::Generator, "to whom (default: 127.0.0.1:514)"),
+    flag("severity", Value("NAME"), Group::Generator, "of the messages (default: Error)"),
+    flag("message", Value("TEXT"), Group::Generator, "what they say"),
+    flag(
+        "file-path",
+        Value("FILE"),
+        Group::Generator,
+        "send the lines of this file instead, in turn, as they are",
+    ),
+    flag("count", Value("N"), Group::Generator, "messages in a round (default: 1000)"),
+    flag("interval", Value("SECONDS"), Group::Generator, "from round to round (default: 1)"),
+    flag("duration", Value("SECONDS"), Group::Generator, "of all rounds (default: 300)"),
+    flag("now", Nothing, Group::Generator, "one round only"),
+    flag("version", Nothing, Group::General, "print the version"),
+    flag(
+        "compare-version",
+        Value("VERSION"),
+        Group::General,
+        "say whether this one is older, equal or newer",
+    ),
+    flag("help", Nothing, Group::General, "this page"),
+];
+
+const fn flag(name: &'static str, takes: Takes, group: Group, help: &'static str) -> Flag {
+    Flag { name, takes, group, help }
+}

@@ -1,0 +1,67 @@
+//! What each flag does; one file a command.
+
+mod ask;
+mod check;
+mod generator;
+mod info;
+mod service;
+mod stats;
+mod stop;
+mod top;
+mod version;
+
+use crate::arguments::{Arguments, Mistake, help};
+use crate::daemon;
+use crate::exit::Exit;
+use crate::failed::Failed;
+use crate::place::Place;
+use std::io::{self, Write};
+
+/// A command: the flag that asks for it, and what it does.
+type Command = (&'static str, fn(&Arguments, &Place) -> Result<Exit, Failed>);
+
+/// Those that exclude each other.
+const COMMANDS: [Command; 14] = [
+    ("help", |_, _| say(&help::page())),
+    ("version", |_, _| version::version()),
+    ("compare-version", |arguments, _| version::compare(arguments)),
+    ("example", |_, _| say(config::example())),
+    ("validate", |_, place| check::validate(place)),
+    ("info", |_, place| info::info(place)),
+    ("stats", |_, place| stats::stats(place)),
+    ("top", |_, place| top::top(place)),
+    ("tap", ask::tap),
+    ("console", ask::console),
+    ("reload", |_, place| ask::reload(place)),
+    ("stop", |_, place| stop::stop(place)),
+    ("service", service::service),
+    ("generator", |arguments, _| generator::generator(arguments)),
+];
+
+/// Does what the command line asks for.
+pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failed> {
+    let place = Place::of(arguments);
+    let mut asked = COMMANDS.iter().filter(|(flag, _)| arguments.has(flag));
+    match (asked.next(), asked.next()) {
+        (Some((first, _)), Some((second, _))) => Err(Failed::new(
+            Exit::Usage,
+            anyhow::anyhow!("-{first} and -{second} exclude each other; choose one"),
+        )),
+        (Some((_, command)), None) => command(arguments, &place),
+        (None, _) => daemon::run(&place),
+    }
+}
+
+/// Prints a text; a reader that has gone is no failure.
+fn say(text: &str) -> Result<Exit, Failed> {
+    match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(e.into()),
+        _ => Ok(Exit::Ok),
+    }
+}
+
+impl From<Mistake> for Failed {
+    fn from(mistake: Mistake) -> Self {
+        Self::new(Exit::Usage, anyhow::anyhow!("{mistake}"))
+    }
+}

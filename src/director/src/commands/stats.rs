@@ -1,0 +1,64 @@
+//! `-stats`: counters as a table.
+
+use super::say;
+use crate::client::{Client, block_on};
+use crate::exit::Exit;
+use crate::failed::Failed;
+use crate::place::Place;
+use std::fmt::Write;
+use supervisors::control::stats::{DeviceStats, Named, Stats, TargetStats};
+
+/// Prints the counters of devices and targets since the start.
+pub(super) fn stats(place: &Place) -> Result<Exit, Failed> {
+    let stats: Stats = block_on(Client::of(place).get("/stats"))?;
+    say(&table(&stats))
+}
+
+fn table(stats: &Stats) -> String {
+    let mut text = format!("{:<24} {:>14} {:>14} {:>10}  and\n", "device", "accepted", "settled", "held");
+    for device in &stats.devices {
+        let DeviceStats { name, accepted, settled, held, .. } = device;
+        let _ =
+            writeln!(text, "{name:<24} {accepted:>14} {settled:>14} {held:>10}  {}", besides_device(device));
+    }
+    let _ = writeln!(text, "\n{:<24} {:>14} {:>14} {:>10}  and", "target", "due", "delivered", "held");
+    for target in &stats.targets {
+        let TargetStats { name, due, delivered, held, .. } = target;
+        let _ = writeln!(text, "{name:<24} {due:>14} {delivered:>14} {held:>10}  {}", besides_target(target));
+    }
+    let (used, capacity) = (stats.budget.used / 1024, stats.budget.capacity / 1024);
+    let _ = write!(
+        text,
+        "\nmemory for received data: {used} of {capacity} KiB; process: {:.1} s CPU, {} MB resident, {} open files\n",
+        stats.process.cpu_seconds,
+        stats.process.resident_bytes / 1_000_000,
+        stats.process.open_files,
+    );
+    text
+}
+
+fn besides_device(device: &DeviceStats) -> String {
+    let counted = [
+        ("open", u64::try_from(device.open).unwrap_or(0)),
+        ("refused", device.refused),
+        ("denied", device.denied),
+        ("truncated", device.truncated),
+    ];
+    let mut all: Vec<String> =
+        counted.iter().filter(|(_, n)| *n > 0).map(|(name, n)| format!("{name} {n}")).collect();
+    all.extend(named("dropped", &device.dropped).chain(named("lost", &device.lost)));
+    all.join(", ")
+}
+
+fn besides_target(target: &TargetStats) -> String {
+    let counted = [("spooled", target.spooled), ("repeated", target.repeated)];
+    let mut all: Vec<String> =
+        counted.iter().filter(|(_, n)| *n > 0).map(|(name, n)| format!("{name} {n}")).collect();
+    all.extend(named("dropped", &target.dropped).chain(named("quarantined", &target.quarantined)));
+    all.extend(named("trouble", &target.troubles));
+    all.join(", ")
+}
+
+fn named(what: &str, counters: &Named) -> impl Iterator<Item = String> {
+    counters.iter().map(move |(name, n)| format!("{what} ({name}) {n}"))
+}

@@ -1,0 +1,200 @@
+//! The Prometheus text format (version 0.0.4) of all counters.
+
+use super::stats::{DeviceStats, LatencyStats, Named, Stats, TargetStats};
+use std::fmt::{Display, Write};
+
+/// The value of the `Content-Type` header.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// All counters as text.
+pub fn render(stats: &Stats) -> String {
+    let mut page = Page(String::with_capacity(8192));
+    page.process(stats);
+    page.devices(&stats.devices);
+    page.targets(&stats.targets);
+    page.0
+}
+
+struct Page(String);
+
+/// What a metric is.
+#[derive(Clone, Copy)]
+enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+use Kind::{Counter, Gauge};
+
+impl Page {
+    fn process(&mut self, stats: &Stats) {
+        self.head("vmetric_info", Gauge, "Always 1; says who this is.");
+        self.sample("vmetric_info", &[("node", &stats.node), ("version", &stats.version)], 1);
+        self.one("vmetric_uptime_seconds", Gauge, "Since the start.", stats.uptime_seconds);
+        self.one("vmetric_budget_used_bytes", Gauge, "Memory taken by received data.", stats.budget.used);
+        let help = "Memory that received data may take.";
+        self.one("vmetric_budget_capacity_bytes", Gauge, help, stats.budget.capacity);
+        self.by_label("vmetric_actors", "state", "Actors in each state.", &stats.actors);
+        self.one("vmetric_actors_troubled", Gauge, "Actors that say they are in trouble.", stats.troubled);
+        self.by_label(
+            "vmetric_actor_restarts",
+            "path",
+            "How often an actor was started again.",
+            &stats.restarts,
+        );
+        let process = &stats.process;
+        self.one("process_cpu_seconds_total", Counter, "CPU time.", process.cpu_seconds);
+        self.one("process_resident_memory_bytes", Gauge, "Resident memory.", process.resident_bytes);
+        let help = "The most resident memory ever.";
+        self.one("process_resident_memory_peak_bytes", Gauge, help, process.resident_peak_bytes);
+        self.one("process_open_fds", Gauge, "Open files and sockets.", process.open_files);
+        self.one("process_max_fds", Gauge, "Files and sockets that may be open.", process.max_open_files);
+        self.one("process_threads", Gauge, "Threads.", process.threads);
+    }
+
+    fn devices(&mut self, devices: &[DeviceStats]) {
+        let mut all = |name, kind, help, value: fn(&DeviceStats) -> u64| {
+            self.head(name, kind, help);
+            for device in devices {
+                self.sample(name, &[("device", &device.name)], value(device));
+            }
+        };
+        let accepted = "Events taken over from peers; accepted = settled + held.";
+        all("vmetric_device_accepted_total", Counter, accepted, |d| d.accepted);
+        all("vmetric_device_settled_total", Counter, "Events of which every branch is settled.", |d| {
+            d.settled
+        });
+        all("vmetric_device_held", Gauge, "Events under way.", |d| d.held);
+        all("vmetric_device_bytes_total", Counter, "Bytes of accepted events.", |d| d.bytes);
+        all("vmetric_device_budget_used_bytes", Gauge, "Memory taken by its data.", |d| d.budget_used);
+        let open = "Connections that are open, or files that are followed.";
+        all("vmetric_device_open", Gauge, open, |d| u64::try_from(d.open).unwrap_or(0));
+        all("vmetric_device_opened_total", Counter, "Connections taken.", |d| d.opened);
+        all("vmetric_device_refused_total", Counter, "Connections refused: too many.", |d| d.refused);
+        all("vmetric_device_denied_total", Counter, "Peers refused by their address.", |d| d.denied);
+        all("vmetric_device_truncated_total", Counter, "Events cut at the longest length.", |d| d.truncated);
+        all("vmetric_device_discarded_bytes_total", Counter, "Bytes cut off.", |d| d.discarded_bytes);
+        all("vmetric_device_empty_total", Counter, "Messages without a byte, skipped.", |d| d.empty);
+        let help = "Pieces of a stream without a valid length.";
+        all("vmetric_device_resynchronised_total", Counter, help, |d| d.resynchronised);
+        self.head("vmetric_device_silent_seconds", Gauge, "Since the last event.");
+        for device in devices {
+            if let Some(silent) = device.silent_seconds {
+                self.sample("vmetric_device_silent_seconds", &[("device", &device.name)], silent);
+            }
+        }
+        let mut each = |name, label, help, named: fn(&DeviceStats) -> &Named| {
+            self.head(name, Counter, help);
+            for device in devices {
+                self.samples(name, ("device", &device.name), label, named(device));
+            }
+        };
+        let dropped = "Accepted events dropped before any target, by cause; among the settled.";
+        each("vmetric_device_dropped_total", "cause", dropped, |d| &d.dropped);
+        each("vmetric_device_lost_total", "cause", "Events that were never accepted, by cause.", |d| &d.lost);
+        each("vmetric_device_ended_total", "cause", "Connections that ended, by cause.", |d| &d.ended);
+    }
+
+    fn targets(&mut self, targets: &[TargetStats]) {
+        let mut all = |name, kind, help, value: fn(&TargetStats) -> u64| {
+            self.head(name, kind, help);
+            for target in targets {
+                self.sample(name, &[("target", &target.name)], value(target));
+            }
+        };
+        let due = "Deliveries owed; due = delivered + spooled + dropped + quarantined + held.";
+        all("vmetric_target_due_total", Counter, due, |t| t.due);
+        all("vmetric_target_delivered_total", Counter, "Deliveries made.", |t| t.delivered);
+        all("vmetric_target_spooled_total", Counter, "Deliveries handed to the spool.", |t| t.spooled);
+        all("vmetric_target_held", Gauge, "Deliveries under way.", |t| t.held);
+        all("vmetric_target_repeated_total", Counter, "Dispatched again after a loss.", |t| t.repeated);
+        let connected = "Connections that are up, or files that are open.";
+        all("vmetric_target_connected", Gauge, connected, |t| u64::try_from(t.connected).unwrap_or(0));
+        all("vmetric_target_bytes_total", Counter, "Bytes written.", |t| t.bytes);
+        all("vmetric_target_requests_total", Counter, "Requests or writes.", |t| t.requests);
+        let mut each = |name, help, named: fn(&TargetStats) -> &Named| {
+            self.head(name, Counter, help);
+            for target in targets {
+                self.samples(name, ("target", &target.name), "cause", named(target));
+            }
+        };
+        each("vmetric_target_dropped_total", "Deliveries dropped, by cause.", |t| &t.dropped);
+        each("vmetric_target_quarantined_total", "Events put aside, by cause.", |t| &t.quarantined);
+        each("vmetric_target_troubles_total", "Failed attempts, by cause.", |t| &t.troubles);
+        let name = "vmetric_target_latency_seconds";
+        self.head(name, Kind::Histogram, "How long batches took until they were delivered.");
+        for target in targets {
+            self.histogram(name, ("target", &target.name), &target.latency);
+        }
+    }
+
+    fn histogram(&mut self, name: &str, whose: (&str, &str), latency: &LatencyStats) {
+        let mut count = 0;
+        for (limit, within) in &latency.buckets {
+            count += within;
+            let limit = limit.map_or_else(|| "+Inf".to_owned(), |limit| limit.to_string());
+            self.sample(&format!("{name}_bucket"), &[whose, ("le", &limit)], count);
+        }
+        self.sample(&format!("{name}_sum"), &[whose], latency.sum_seconds);
+        self.sample(&format!("{name}_count"), &[whose], count);
+    }
+
+    fn head(&mut self, name: &str, kind: Kind, help: &str) {
+        let kind = match kind {
+            Counter => "counter",
+            Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        };
+        // Writing to a string does not fail.
+        let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+    }
+
+    fn one(&mut self, name: &str, kind: Kind, help: &str, value: impl Display) {
+        self.head(name, kind, help);
+        self.sample(name, &[], value);
+    }
+
+    fn by_label(&mut self, name: &str, label: &str, help: &str, named: &Named) {
+        self.head(name, Gauge, help);
+        for (key, value) in named {
+            self.sample(name, &[(label, key)], value);
+        }
+    }
+
+    fn samples(&mut self, name: &str, whose: (&str, &str), label: &str, named: &Named) {
+        for (key, value) in named {
+            self.sample(name, &[whose, (label, key)], value);
+        }
+    }
+
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
+        self.0.push_str(name);
+        for (n, (label, text)) in labels.iter().enumerate() {
+            let _ = write!(self.0, "{}{label}=\"", if n == 0 { '{' } else { ',' });
+            for character in text.chars() {
+                match character {
+                    '\\' => self.0.push_str("\\\\"),
+                    '"' => self.0.push_str("\\\""),
+                    '\n' => self.0.push_str("\\n"),
+                    other => self.0.push(other),
+                }
+            }
+            self.0.push('"');
+        }
+        let _ = writeln!(self.0, "{} {value}", if labels.is_empty() { "" } else { "}" });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn label_values_are_escaped() {
+        let mut page = Page(String::new());
+        page.sample("m", &[("a", "x\"y\\z\n"), ("b", "")], 1);
+        page.sample("n", &[], 2.5);
+        assert_eq!(page.0, "m{a=\"x\\\"y\\\\z\\n\",b=\"\"} 1\nn 2.5\n");
+    }
+}

@@ -1,0 +1,296 @@
+//! All counters at one moment, for `/stats`, `/metrics` and the command line.
+//!
+//! The equations `accepted = settled + held` and `due = delivered + spooled + dropped + quarantined + held` hold in
+//! every picture: one side is the sum, or the difference, of what was read for the other.
+
+use super::process::ProcessStats;
+use super::view::View;
+use actors::child::State;
+use actors::data::device::{ByName, Device};
+use actors::data::target::Target;
+use event::flow::ByCause;
+use event::{Cause, Latency};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Counters by cause or name; those that are 0 are left out.
+pub type Named = BTreeMap<String, u64>;
+
+/// All counters at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stats {
+    /// Milliseconds since the Unix epoch.
+    pub at_ms: u64,
+    /// The node's name.
+    pub node: String,
+    /// The program's version.
+    pub version: String,
+    /// How long the Director runs.
+    pub uptime_seconds: f64,
+    /// By name; those that were in the configuration once, too.
+    pub devices: Vec<DeviceStats>,
+    /// By name; those that were in the configuration once, too.
+    pub targets: Vec<TargetStats>,
+    /// Memory for received data.
+    pub budget: BudgetStats,
+    /// The process.
+    pub process: ProcessStats,
+    /// How many actors there are in each state.
+    pub actors: Named,
+    /// How many of them say that they are in trouble.
+    pub troubled: u64,
+    /// For each actor that was ever started again, how often; connections together by device.
+    pub restarts: Named,
+}
+
+/// Memory for received data, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BudgetStats {
+    /// Taken.
+    pub used: u64,
+    /// In all.
+    pub capacity: u64,
+}
+
+/// A device's counters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeviceStats {
+    /// Its name.
+    pub name: String,
+    /// Its `id`.
+    pub id: u64,
+    /// Events taken over from peers.
+    pub accepted: u64,
+    /// Of these, events of which every branch is settled.
+    pub settled: u64,
+    /// Of these, events that are under way.
+    pub held: u64,
+    /// Bytes of accepted events.
+    pub bytes: u64,
+    /// Of the settled ones, dropped before any branch, by cause.
+    pub dropped: Named,
+    /// Events that were never accepted, by cause.
+    pub lost: Named,
+    /// Connections that are open, or files that are followed.
+    pub open: i64,
+    /// Connections ever taken.
+    pub opened: u64,
+    /// Connections refused because there were too many.
+    pub refused: u64,
+    /// Connections and datagrams refused because of their address.
+    pub denied: u64,
+    /// Events that were cut at the longest length.
+    pub truncated: u64,
+    /// Bytes that were cut off.
+    pub discarded_bytes: u64,
+    /// Messages without a byte in them.
+    pub empty: u64,
+    /// Pieces of a stream without a valid length.
+    pub resynchronised: u64,
+    /// How connections ended, by cause.
+    pub ended: Named,
+    /// Seconds since the last event; none if there never was one.
+    pub silent_seconds: Option<f64>,
+    /// Bytes of the budget that the device holds.
+    pub budget_used: u64,
+}
+
+/// A target's counters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TargetStats {
+    /// Its name.
+    pub name: String,
+    /// Deliveries owed: an event counts once for each branch that leads here.
+    pub due: u64,
+    /// Of these, made.
+    pub delivered: u64,
+    /// Of these, handed to the spool.
+    pub spooled: u64,
+    /// Of these, dropped, by cause.
+    pub dropped: Named,
+    /// Of these, put aside, by cause.
+    pub quarantined: Named,
+    /// Of these, under way.
+    pub held: u64,
+    /// Dispatched again after a claim got lost.
+    pub repeated: u64,
+    /// Connections that are up, or files that are open.
+    pub connected: i64,
+    /// Bytes written.
+    pub bytes: u64,
+    /// Requests or writes.
+    pub requests: u64,
+    /// Failed attempts, by cause.
+    pub troubles: Named,
+    /// How long batches took until they were delivered.
+    pub latency: LatencyStats,
+}
+
+/// How long batches took, as a histogram.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LatencyStats {
+    /// How many took at most so many seconds, and longer than those before; the last has no limit.
+    pub buckets: Vec<(Option<f64>, u64)>,
+    /// All of them together.
+    pub sum_seconds: f64,
+}
+
+impl Stats {
+    /// At present.
+    pub fn now(view: &View) -> Self {
+        let at = view.clock().unix_nanos();
+        let snapshot = view.snapshot();
+        let (actors, troubled, restarts) = count_actors(view);
+        Self {
+            at_ms: at / 1_000_000,
+            node: snapshot.map(|snapshot| snapshot.service.node_name.clone()).unwrap_or_default(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            uptime_seconds: view.uptime().as_secs_f64(),
+            devices: view.inventory().devices().iter().map(|device| DeviceStats::of(device, at)).collect(),
+            targets: view.inventory().targets().iter().map(|target| TargetStats::of(target)).collect(),
+            budget: BudgetStats { used: view.budget().used(), capacity: view.budget().capacity() },
+            process: ProcessStats::now(),
+            actors,
+            troubled,
+            restarts,
+        }
+    }
+}
+
+impl DeviceStats {
+    fn of(device: &Device, now: u64) -> Self {
+        let (flow, meters) = (&device.flow, &device.meters);
+        let settled = flow.settled.get();
+        let accepted = flow.accepted.get().max(settled);
+        let lost = [
+            ("budget", meters.budget_drops.get()),
+            ("kernel", meters.kernel_drops.get()),
+            ("rate_limit", meters.rate_drops.get()),
+        ];
+        let last = meters.last_event.load(std::sync::atomic::Ordering::Relaxed);
+        Self {
+            name: device.name.to_string(),
+            id: device.id.0,
+            accepted,
+            settled,
+            held: accepted - settled,
+            bytes: flow.accepted_bytes.get(),
+            dropped: by_cause(&flow.dropped),
+            lost: lost.into_iter().filter(|(_, n)| *n > 0).map(|(name, n)| (name.to_owned(), n)).collect(),
+            open: meters.open.get(),
+            opened: meters.opened.get(),
+            refused: meters.refused.get(),
+            denied: meters.denied.get(),
+            truncated: meters.truncated.get(),
+            discarded_bytes: meters.discarded_bytes.get(),
+            empty: meters.empty.get(),
+            resynchronised: meters.resynchronised.get(),
+            ended: by_name(&meters.ended),
+            silent_seconds: (last > 0).then(|| now.saturating_sub(last) as f64 / 1e9),
+            budget_used: device.share.used(),
+        }
+    }
+}
+
+impl TargetStats {
+    fn of(target: &Target) -> Self {
+        let (flow, meters) = (&target.flow, &target.meters);
+        // First, so that a delivery that ends meanwhile is there twice rather than not at all.
+        let held = flow.held();
+        let (delivered, spooled) = (flow.delivered.get(), flow.spooled.get());
+        let (dropped, quarantined) = (by_cause(&flow.dropped), by_cause(&flow.quarantined));
+        let ended = delivered + spooled + dropped.values().sum::<u64>() + quarantined.values().sum::<u64>();
+        Self {
+            name: target.name.to_string(),
+            due: held + ended,
+            delivered,
+            spooled,
+            dropped,
+            quarantined,
+            held,
+            repeated: flow.repeated.get(),
+            connected: meters.connected.get(),
+            bytes: meters.bytes.get(),
+            requests: meters.requests.get(),
+            troubles: by_name(&meters.troubles),
+            latency: LatencyStats::of(&flow.latency),
+        }
+    }
+}
+
+impl LatencyStats {
+    fn of(latency: &Latency) -> Self {
+        let counts = latency.counts().into_iter().enumerate();
+        let bucket = |(n, count)| (Latency::limit(n).map(|limit| limit.as_secs_f64()), count);
+        Self { buckets: counts.map(bucket).collect(), sum_seconds: latency.sum().as_secs_f64() }
+    }
+
+    /// How long all but one in `of` took at most since an earlier picture; none if nothing was delivered since, or
+    /// there is no limit.
+    pub fn all_but_one_in(&self, of: u64, before: Option<&Self>) -> Option<f64> {
+        let was = |n: usize| before.and_then(|before| before.buckets.get(n)).map_or(0, |(_, count)| *count);
+        let since = |n: usize, count: u64| count.saturating_sub(was(n));
+        let total: u64 = self.buckets.iter().enumerate().map(|(n, (_, count))| since(n, *count)).sum();
+        let mut left = total;
+        for (n, (limit, count)) in self.buckets.iter().enumerate() {
+            left -= since(n, *count);
+            if total > 0 && left.saturating_mul(of) <= total {
+                return *limit;
+            }
+        }
+        None
+    }
+}
+
+fn by_cause(counters: &ByCause) -> Named {
+    let counted = Cause::ALL.into_iter().map(|cause| (cause.name().to_owned(), counters.get(cause)));
+    counted.filter(|(_, n)| *n > 0).collect()
+}
+
+fn by_name(counters: &ByName) -> Named {
+    counters.all().into_iter().map(|(name, n)| (name.to_owned(), n)).collect()
+}
+
+/// Actors by state, how many are in trouble, and restarts by path.
+fn count_actors(view: &View) -> (Named, u64, Named) {
+    let (mut states, mut troubled, mut restarts) = (Named::new(), 0, Named::new());
+    for node in view.tree().nodes() {
+        let state = match node.state {
+            State::Starting => "starting",
+            State::Running => "running",
+            State::Restarting => "restarting",
+            State::Parked => "parked",
+            State::Stopping => "stopping",
+            State::Retired => "retired",
+        };
+        *states.entry(state.to_owned()).or_default() += 1;
+        troubled += u64::from(node.trouble);
+        if node.restarts > 0 {
+            let path = match node.path.rsplit_once('/') {
+                Some((device, _)) if node.kind == "connection" => format!("{device}/connections"),
+                _ => node.path,
+            };
+            *restarts.entry(path).or_default() += node.restarts;
+        }
+    }
+    (states, troubled, restarts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quantile_is_the_limit_of_its_bucket_and_may_be_of_a_time_span() {
+        let histogram = |counts: [u64; 3]| LatencyStats {
+            buckets: [Some(0.1), Some(0.2), None].into_iter().zip(counts).collect(),
+            sum_seconds: 0.0,
+        };
+        let now = histogram([99, 1, 0]);
+        assert_eq!((now.all_but_one_in(2, None), now.all_but_one_in(100, None)), (Some(0.1), Some(0.1)));
+        assert_eq!(now.all_but_one_in(101, None), Some(0.2));
+        assert_eq!(now.all_but_one_in(2, Some(&histogram([99, 0, 0]))), Some(0.2));
+        assert_eq!(now.all_but_one_in(2, Some(&now)), None);
+        assert_eq!(histogram([0, 0, 5]).all_but_one_in(2, None), None);
+    }
+}

@@ -373,6 +373,9 @@ fn file() {
     assert_eq!((file.kind, file.format), (TargetKind::File(all), Some(Format::Json)));
     let file = target("file", "{location: /out, format: raw}");
     assert_eq!(file.format, Some(Format::Raw));
-    let raw = FileTarget { extension: "log".into(), ..expected };
+    let raw = FileTarget { extension: "log".into(), ..expected.clone() };
     assert_eq!(file.kind, TargetKind::File(raw));
+    let file = target("file", "{location: /out, compression: gzip}");
+    let gzip = FileTarget { extension: "json.gz".into(), compression: FileCompression::Gzip, ..expected };
+    assert_eq!(file.kind, TargetKind::File(gzip));
 }

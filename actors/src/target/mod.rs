@@ -10,6 +10,7 @@ pub mod rendering;
 mod rig;
 pub mod shown;
 mod tcp_info;
+mod tcp_queue;
 pub mod tcp_sender;
 mod tls_layer;
 pub mod trouble;

@@ -1,34 +1,25 @@
 //! A sender over TCP or TLS: events in the order of their stream, settled when the peer's kernel has them.
 //!
-//! ```text
-//!  mailbox ─▶ waiting ─▶ writing ──▶ sent, not acknowledged ──TCP_INFO──▶ settled
-//!                           ▲                │
-//!                           └ connection broke: from the first event that is not acknowledged
-//! ```
-//!
 //! A delivery is settled when the peer's kernel has acknowledged its last byte (`tcpi_bytes_acked`), with TLS the last
 //! byte of the ciphertext that holds it. When the connection breaks, whole events are sent again from the first
 //! unacknowledged one. A peer that says it will close (FIN, close_notify) gets the rest of the event that was begun
 //! and nothing more: what it has acknowledged, and what it reads to the end, is not sent again.
-//! Everything that lies in the mailbox goes out in as few `writev` as possible, about two megabytes each; bytes that
-//! have to be made (framing, templates) are made no sooner than that.
+//! What is on its way lies in a [`TcpQueue`]; the connection is a [`Link`].
 
 use super::link::{Link, stalled};
+use super::tcp_queue::TcpQueue;
 use super::trouble::{Patience, trouble_name};
-use super::wire::{Wire, WireFormat};
+use super::wire::WireFormat;
 use crate::child::actor::Next;
 use crate::child::{Child, Condition, Me};
 use crate::data::address::{Address, Occupancy};
-use crate::data::delivery::{Delivery, ToSender};
+use crate::data::delivery::ToSender;
 use crate::data::target::Target;
 use security::tls::{ClientSettings, client_config, server_name};
-use std::collections::VecDeque;
-use std::io::{self, IoSlice};
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Slices in one `writev`: two megabytes of full batches.
-const MAX_SLICES: usize = 16;
 /// The first look for acknowledgements after a write; doubles up to [`LOOK_AT_MOST`].
 const LOOK_FIRST: Duration = Duration::from_millis(1);
 /// The longest wait between two looks for acknowledgements.
@@ -82,9 +73,7 @@ pub struct TcpSender {
     address: Arc<Address<TcpMessage>>,
     settings: TcpSenderSettings,
     occupancy: Option<Occupancy<TcpMessage>>,
-    waiting: VecDeque<Delivery>,
-    writing: VecDeque<Outgoing>,
-    sent: VecDeque<Outgoing>,
+    queue: TcpQueue,
     connection: Option<Connection>,
     /// Which endpoint is next.
     endpoint: usize,
@@ -92,17 +81,6 @@ pub struct TcpSender {
     write_noted: bool,
     look_noted: bool,
     look_after: Duration,
-}
-
-/// A delivery on its way.
-struct Outgoing {
-    wire: Wire,
-    /// Bytes of it that arrived on an earlier connection.
-    done: usize,
-    /// Bytes of it that were written to the present connection or arrived earlier.
-    written: usize,
-    /// Where its bytes end in the present connection's payload, once it is written.
-    end: u64,
 }
 
 struct Connection {
@@ -118,9 +96,7 @@ impl TcpSender {
             target,
             address,
             occupancy: None,
-            waiting: VecDeque::new(),
-            writing: VecDeque::new(),
-            sent: VecDeque::new(),
+            queue: TcpQueue::new(settings.format.clone()),
             connection: None,
             endpoint: 0,
             patience: Patience::new(settings.retry_first, settings.retry_at_most),
@@ -131,8 +107,8 @@ impl TcpSender {
         }
     }
 
-    fn has_unwritten(&self) -> bool {
-        !self.waiting.is_empty() || !self.writing.is_empty()
+    fn acknowledged(&self) -> u64 {
+        self.connection.as_ref().map_or(0, |connection| connection.link.acknowledged())
     }
 
     fn endpoint(&self) -> &TcpEndpoint {
@@ -148,7 +124,7 @@ impl TcpSender {
 
     /// Writes all that waits, or notes when to try again.
     async fn write(&mut self, me: &Me<TcpMessage>) {
-        while self.has_unwritten() {
+        while self.queue.has_unwritten() {
             if self.connection.is_none() && !self.connect(me).await {
                 return;
             }
@@ -202,46 +178,27 @@ impl TcpSender {
         me.note_in(wait, ToSender::Note(TcpNote::Write));
     }
 
-    /// Makes the bytes of what is next. What was dispatched again since it came is thrown away.
-    fn make(&mut self) {
-        while self.writing.len() < MAX_SLICES
-            && let Some(delivery) = self.waiting.pop_front()
-        {
-            if !delivery.claim.is_current() {
-                continue;
-            }
-            let wire = Wire::new(delivery, &self.settings.format);
-            match wire.bytes().is_empty() {
-                true => wire.delivered(),
-                false => self.writing.push_back(Outgoing { wire, done: 0, written: 0, end: 0 }),
-            }
-        }
-    }
-
     /// Writes until nothing waits or the connection is no good any more.
     async fn write_waiting(&mut self, me: &Me<TcpMessage>) -> io::Result<()> {
         let Some(Connection { link, progress_at }) = &mut self.connection else { return Ok(()) };
         link.hear()?;
-        if self.sent.is_empty() {
+        if !self.queue.has_unacknowledged() {
             *progress_at = Instant::now();
         }
         loop {
-            self.make();
             let Some(Connection { link, .. }) = &mut self.connection else { return Ok(()) };
-            let sent = match self.writing.is_empty() {
+            let slices = self.queue.unwritten();
+            let sent = match slices.is_empty() {
                 true => link.flush().map(|()| 0),
-                false => {
-                    let slices: Vec<IoSlice<'_>> =
-                        self.writing.iter().take(MAX_SLICES).map(Outgoing::unwritten).collect();
-                    link.send(&slices)
-                }
+                false => link.send(&slices),
             };
             match sent {
-                Ok(0) if self.writing.is_empty() => break,
+                Ok(0) if slices.is_empty() => break,
                 Ok(written) => {
+                    drop(slices);
                     self.target.meters.requests.add(1);
                     self.target.meters.bytes.add(written as u64);
-                    self.advance(written);
+                    self.queue.advance(written, link.taken());
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                     me.waiting(link.writable(self.settings.stall_timeout)).await?;
@@ -253,25 +210,6 @@ impl TcpSender {
         self.settle()
     }
 
-    /// So many more bytes of what is being written were taken.
-    fn advance(&mut self, mut bytes: usize) {
-        let Some(Connection { link, .. }) = &self.connection else { return };
-        let mut end = link.taken() - bytes as u64;
-        while bytes > 0 {
-            let Some(first) = self.writing.front_mut() else { return };
-            let part = bytes.min(first.wire.bytes().len() - first.written);
-            first.written += part;
-            bytes -= part;
-            end += part as u64;
-            if first.written == first.wire.bytes().len()
-                && let Some(mut whole) = self.writing.pop_front()
-            {
-                whole.end = end;
-                self.sent.push_back(whole);
-            }
-        }
-    }
-
     /// Settles deliveries whose last byte is acknowledged.
     fn settle(&mut self) -> io::Result<()> {
         let Some(Connection { link, progress_at }) = &mut self.connection else { return Ok(()) };
@@ -280,26 +218,26 @@ impl TcpSender {
         }
         *progress_at = Instant::now();
         self.patience.succeeded();
-        while let Some(whole) = self.sent.pop_front_if(|sent| sent.end <= link.acknowledged()) {
-            whole.wire.delivered();
-        }
+        self.queue.settle(link.acknowledged());
         Ok(())
     }
 
     /// Settles what is acknowledged, and looks again soon if something is not.
     async fn look(&mut self, me: &Me<TcpMessage>) {
-        let before = self.sent.len();
+        let before = self.acknowledged();
         let outcome = self.settle().and_then(|()| match &mut self.connection {
-            Some(connection) => connection.check(!self.sent.is_empty(), self.settings.stall_timeout),
+            Some(connection) => {
+                connection.check(self.queue.has_unacknowledged(), self.settings.stall_timeout)
+            }
             None => Ok(()),
         });
         if let Err(e) = outcome {
             self.lose_connection(me, &e).await;
             return;
         }
-        let progress = self.sent.len() < before;
+        let progress = self.acknowledged() > before;
         self.look_after = if progress { LOOK_FIRST } else { (self.look_after * 2).min(LOOK_AT_MOST) };
-        if !self.sent.is_empty() && !self.look_noted {
+        if self.queue.has_unacknowledged() && !self.look_noted {
             self.look_noted = true;
             me.note_in(self.look_after, ToSender::Note(TcpNote::Look));
         }
@@ -317,7 +255,7 @@ impl TcpSender {
         // A failed look means that no more is known than before.
         let _ = connection.link.look();
         let acknowledged = connection.link.acknowledged();
-        self.rewind(connection.link.taken(), acknowledged);
+        self.queue.rewind(connection.link.taken(), acknowledged);
         drop(connection);
         let TcpEndpoint { host, port } = self.endpoint().clone();
         if acknowledged == 0 {
@@ -328,7 +266,7 @@ impl TcpSender {
         self.target.meters.troubles.add(trouble_name(e));
         tracing::warn!(target = &*self.target.name, host, port, error = %e, "connection lost; connecting again");
         me.report(Condition::Trouble(format!("connection to {host}:{port} lost: {e}; connecting again")));
-        if self.has_unwritten() {
+        if self.queue.has_unwritten() {
             self.note_write(me);
         }
         true
@@ -337,52 +275,10 @@ impl TcpSender {
     /// The peer closed its side and may read on: it gets the event that was begun, and time to read.
     async fn take_leave(&mut self, me: &Me<TcpMessage>, link: &mut Link) {
         let taken = link.taken();
-        let rest = match self.writing.front() {
-            Some(first) if first.written > first.done => {
-                let end = first.wire.end_of_event(first.written);
-                &first.wire.bytes()[first.written..end]
-            }
-            _ => &[],
-        };
+        let rest = self.queue.rest_of_event();
         let limit = LEAVE_WITHIN.min(self.settings.stall_timeout);
         me.waiting(link.end(rest, limit)).await;
-        if let Some(first) = self.writing.front_mut() {
-            first.written += (link.taken() - taken) as usize;
-        }
-    }
-
-    /// Of `taken` bytes of a connection that is over only these are acknowledged.
-    fn rewind(&mut self, taken: u64, acknowledged: u64) {
-        if let Some(partly) = self.writing.front_mut().filter(|first| first.written > first.done) {
-            partly.end = taken + (partly.wire.bytes().len() - partly.written) as u64;
-        }
-        while let Some(outgoing) = self.sent.pop_back() {
-            self.writing.push_front(outgoing);
-        }
-        while let Some(whole) = self.writing.pop_front_if(|o| o.end > 0 && o.end <= acknowledged) {
-            whole.wire.delivered();
-        }
-        for outgoing in self.writing.iter_mut().take_while(|outgoing| outgoing.end > 0) {
-            outgoing.rewind(acknowledged);
-        }
-        // What was dispatched again since, its new claim is on.
-        self.writing.retain(|outgoing| outgoing.wire.is_current());
-    }
-}
-
-impl Outgoing {
-    fn unwritten(&self) -> IoSlice<'_> {
-        IoSlice::new(&self.wire.bytes()[self.written..])
-    }
-
-    /// The connection is over after so many acknowledged bytes: begin again at the first whole event beyond them.
-    fn rewind(&mut self, acknowledged: u64) {
-        let began = self.end - (self.wire.bytes().len() - self.done) as u64;
-        let arrived = acknowledged.saturating_sub(began) as usize;
-        if arrived > 0 {
-            self.done = self.wire.delivered_up_to(self.done + arrived);
-        }
-        (self.written, self.end) = (self.done, 0);
+        self.queue.advance((link.taken() - taken) as usize, link.taken());
     }
 }
 
@@ -439,7 +335,7 @@ impl Child for TcpSender {
     async fn handle(&mut self, me: &Me<TcpMessage>, message: TcpMessage) -> anyhow::Result<Next> {
         match message.open() {
             Ok(deliveries) => {
-                self.waiting.extend(deliveries);
+                self.queue.push(deliveries);
                 self.note_write(me);
             }
             Err(TcpNote::Write) => {
@@ -459,7 +355,7 @@ impl Child for TcpSender {
         (self.write_noted, self.look_noted) = (true, true);
         loop {
             self.write(me).await;
-            if !self.has_unwritten() && self.sent.is_empty() {
+            if !self.queue.has_unwritten() && !self.queue.has_unacknowledged() {
                 return Ok(());
             }
             let pause = if self.connection.is_some() { LOOK_FIRST } else { self.settings.retry_first };

@@ -97,7 +97,10 @@ pub(super) static MATH: Spec = Spec {
     details: "",
     options: &[
         RESULT,
-        required("operation", "add, subtract, multiply, divide, modulo, power, min, max, abs, ceil, floor, round, sqrt."),
+        required(
+            "operation",
+            "add, subtract, multiply, divide, modulo, power, min, max, abs, ceil, floor, round, sqrt.",
+        ),
         required("left_operand", "A number, a field, a template, or an expression of them."),
         optional("right_operand", "", "The second number, where the operation takes two."),
         optional("precision", "0", "Digits behind the point that `round` leaves."),
@@ -186,7 +189,10 @@ fn compile_math(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Rep
 }
 
 fn finish(
-    options: &mut Options<'_, '_>, operation: Operation, left: Operand, right: Option<Operand>,
+    options: &mut Options<'_, '_>,
+    operation: Operation,
+    left: Operand,
+    right: Option<Operand>,
 ) -> Result<Box<dyn Processor>, Reported> {
     Ok(Box::new(Arithmetic {
         field: options.field("field")?,
@@ -226,7 +232,9 @@ impl Operation {
             Operation::Add => left + right,
             Operation::Subtract => left - right,
             Operation::Multiply => left * right,
-            Operation::Divide | Operation::Modulo if right == 0.0 => return Err(Failure::fixed("division by zero")),
+            Operation::Divide | Operation::Modulo if right == 0.0 => {
+                return Err(Failure::fixed("division by zero"));
+            }
             Operation::Divide => left / right,
             Operation::Modulo => left % right,
             Operation::Power => left.powf(right),
@@ -239,7 +247,9 @@ impl Operation {
                 let factor = 10f64.powi(precision);
                 (left * factor).round() / factor
             }
-            Operation::Sqrt if left < 0.0 => return Err(Failure::fixed("the square root of a negative number")),
+            Operation::Sqrt if left < 0.0 => {
+                return Err(Failure::fixed("the square root of a negative number"));
+            }
             Operation::Sqrt => left.sqrt(),
         })
     }

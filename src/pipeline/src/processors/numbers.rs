@@ -21,7 +21,10 @@ impl Operand {
             Value::Float(number) => return Ok(Self::Constant(*number)),
             Value::Text(text) => text,
             _ => {
-                let what = format!("the option {name:?} is a number, a field or an expression and not {}", node.kind());
+                let what = format!(
+                    "the option {name:?} is a number, a field or an expression and not {}",
+                    node.kind()
+                );
                 return Err(options.error(&node.at, what, ""));
             }
         };
@@ -54,7 +57,9 @@ impl Operand {
             Slot::Text(span) => {
                 let text = String::from_utf8_lossy(cx.event.bytes(span)).into_owned();
                 let number = text.trim().parse().ok();
-                number.map(Some).ok_or_else(|| Failure::text(format!("{:?} is {text:?} and no number", name())))
+                number
+                    .map(Some)
+                    .ok_or_else(|| Failure::text(format!("{:?} is {text:?} and no number", name())))
             }
             other => Err(Failure::text(format!("{:?} is {} and no number", name(), other.kind().name()))),
         }

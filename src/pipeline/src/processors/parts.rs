@@ -32,22 +32,74 @@ macro_rules! spec {
 const COUNT: OptionDoc = required("count", "How many characters or elements.");
 const START: OptionDoc = required("start", "Where the part starts, from 0; negative from the end.");
 
-spec!(SUBSTRING, "substring", "A part of a text.",
-    [START, optional("end", "", "Where it ends, itself not included."), optional("length", "", "How long it is, instead of `end`.")],
-    "start: 6, end: 11", "\"Hello World!\"", "\"World\"", compile_substring);
-spec!(KEEP_FIRST, "keep_first", "The first characters or elements.", [COUNT], "count: 2", "[1, 2, 3]", "[1, 2]",
-    |options| compile_count(options, Part::First));
-spec!(KEEP_LAST, "keep_last", "The last characters or elements.", [COUNT], "count: 2", "\"abc\"", "\"bc\"",
-    |options| compile_count(options, Part::Last));
-spec!(TAKE, "take", "So many characters or elements, from the start or the end.",
-    [optional("length", "all", "How many."), optional("reverse", "false", "Take them from the end."),
-     optional("mirror", "false", "Turn their order round.")],
-    "length: 2, reverse: true, mirror: true", "\"abc\"", "\"cb\"", compile_take);
-spec!(SLICE, "slice", "The elements from one position to another, both included.",
+spec!(
+    SUBSTRING,
+    "substring",
+    "A part of a text.",
+    [
+        START,
+        optional("end", "", "Where it ends, itself not included."),
+        optional("length", "", "How long it is, instead of `end`.")
+    ],
+    "start: 6, end: 11",
+    "\"Hello World!\"",
+    "\"World\"",
+    compile_substring
+);
+spec!(
+    KEEP_FIRST,
+    "keep_first",
+    "The first characters or elements.",
+    [COUNT],
+    "count: 2",
+    "[1, 2, 3]",
+    "[1, 2]",
+    |options| compile_count(options, Part::First)
+);
+spec!(
+    KEEP_LAST,
+    "keep_last",
+    "The last characters or elements.",
+    [COUNT],
+    "count: 2",
+    "\"abc\"",
+    "\"bc\"",
+    |options| compile_count(options, Part::Last)
+);
+spec!(
+    TAKE,
+    "take",
+    "So many characters or elements, from the start or the end.",
+    [
+        optional("length", "all", "How many."),
+        optional("reverse", "false", "Take them from the end."),
+        optional("mirror", "false", "Turn their order round.")
+    ],
+    "length: 2, reverse: true, mirror: true",
+    "\"abc\"",
+    "\"cb\"",
+    compile_take
+);
+spec!(
+    SLICE,
+    "slice",
+    "The elements from one position to another, both included.",
     [START, required("end", "Where it ends, included; negative from the end.")],
-    "start: 1, end: -2", "[1, 2, 3, 4]", "[2, 3]", compile_slice);
-spec!(SELECT, "select", "The element at a position.", [required("position", "From 0; negative from the end.")],
-    "position: -1", "[1, 2, 3]", "3", compile_select);
+    "start: 1, end: -2",
+    "[1, 2, 3, 4]",
+    "[2, 3]",
+    compile_slice
+);
+spec!(
+    SELECT,
+    "select",
+    "The element at a position.",
+    [required("position", "From 0; negative from the end.")],
+    "position: -1",
+    "[1, 2, 3]",
+    "3",
+    compile_select
+);
 
 enum Part {
     First(usize),
@@ -66,7 +118,10 @@ fn index(options: &mut Options<'_, '_>, name: &str) -> Result<Option<i64>, Repor
     options.int(name, -1_000_000_000..=1_000_000_000)
 }
 
-fn compile_count(options: &mut Options<'_, '_>, part: fn(usize) -> Part) -> Result<Box<dyn Processor>, Reported> {
+fn compile_count(
+    options: &mut Options<'_, '_>,
+    part: fn(usize) -> Part,
+) -> Result<Box<dyn Processor>, Reported> {
     options.required("count")?;
     let count = options.int("count", 0..=1_000_000_000)?.unwrap_or(0) as usize;
     Ok(Box::new(Parts { target: Target::read(options)?, part: part(count) }))
@@ -165,9 +220,15 @@ impl Parts {
 
     fn of_list(&self, cx: &mut Context<'_>, list: Children) -> Result<Slot, Failure> {
         let range = self.part.range(list.len());
-        let range = range.ok_or_else(|| Failure::fixed("has no element at this position").at(&self.target.field))?;
-        let mut chosen: Vec<Slot> =
-            cx.event.children(list).skip(range.start).take(range.len()).map(|node| cx.event.slot(node)).collect();
+        let range =
+            range.ok_or_else(|| Failure::fixed("has no element at this position").at(&self.target.field))?;
+        let mut chosen: Vec<Slot> = cx
+            .event
+            .children(list)
+            .skip(range.start)
+            .take(range.len())
+            .map(|node| cx.event.slot(node))
+            .collect();
         if let (Part::Element(_), [single]) = (&self.part, &chosen[..]) {
             return Ok(cx.event.copy(*single)?);
         }

@@ -157,7 +157,13 @@ impl Processor for Compact {
 
 impl Compact {
     /// Removes what is empty below a node.
-    fn clean(&self, cx: &mut Context<'_>, node: NodeId, excluded: &[NodeId], depth: usize) -> Result<(), Failure> {
+    fn clean(
+        &self,
+        cx: &mut Context<'_>,
+        node: NodeId,
+        excluded: &[NodeId],
+        depth: usize,
+    ) -> Result<(), Failure> {
         let (Slot::Map(children) | Slot::List(children)) = cx.event.slot(node) else { return Ok(()) };
         if depth > event::model::MAX_DEPTH {
             return Err(event::model::Obstacle::TooDeep.into());
@@ -224,10 +230,12 @@ impl Processor for DotExpander {
             Some(field) => field.as_bytes() == name,
             None => name.contains(&b'.'),
         };
-        let meant: Vec<NodeId> = cx.event.children(map).filter(|node| is_meant(cx.event.name(*node))).collect();
+        let meant: Vec<NodeId> =
+            cx.event.children(map).filter(|node| is_meant(cx.event.name(*node))).collect();
         for node in meant {
             let name = String::from_utf8_lossy(cx.event.name(node)).into_owned();
-            let segments = cx.event.segments_of(&name).map_err(|why| Failure::text(format!("{name:?}: {why}")))?;
+            let segments =
+                cx.event.segments_of(&name).map_err(|why| Failure::text(format!("{name:?}: {why}")))?;
             let slot = cx.event.slot(node);
             cx.event.unlink(parent, node);
             let existing = cx.event.find_from(parent, &segments).map(|node| cx.event.slot(node));

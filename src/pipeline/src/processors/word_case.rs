@@ -38,7 +38,13 @@ style!(PASCAL, "pascalcase", "Words as PascalCase.", Style::Pascal, "UserAccount
 style!(SNAKE, "snakecase", "Words as snake_case.", Style::Joined('_'), "user_account_name_x");
 style!(KEBAB, "kebabcase", "Words as kebab-case.", Style::Joined('-'), "user-account-name-x");
 style!(DOT, "dotcase", "Words as dot.case.", Style::Joined('.'), "user.account.name.x");
-style!(CAPITALIZE, "capitalize", "The first letter capital, the rest small.", Style::Capitalized, "User-account_name x");
+style!(
+    CAPITALIZE,
+    "capitalize",
+    "The first letter capital, the rest small.",
+    Style::Capitalized,
+    "User-account_name x"
+);
 
 #[derive(Clone, Copy)]
 enum Style {

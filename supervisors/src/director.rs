@@ -16,7 +16,7 @@ use config::{DeviceKind, Diagnostic, Snapshot};
 use event::{Budget, DeviceId, PlaceId};
 use parking_lot::Mutex;
 use ractor::ActorRef;
-use seams::{Clock, Rng};
+use seams::{Clock, Disk, RealDisk, Rng};
 use security::open_files::OpenFiles;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
@@ -37,12 +37,15 @@ pub struct Options {
     pub rng: Rng,
     /// How it is seen and commanded from outside; none in tests and simulations that look through [`Director::view`].
     pub control: Option<Control>,
+    /// Files.
+    pub disk: Arc<dyn Disk>,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let lanes = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { lanes, clock: Clock::system(), rng: Rng::from_system(), control: None }
+        let (clock, rng) = (Clock::system(), Rng::from_system());
+        Self { lanes, clock, rng, control: None, disk: Arc::new(RealDisk) }
     }
 }
 
@@ -131,6 +134,7 @@ impl Director {
             tree: Tree::new(options.clock.clone()),
             clock: options.clock,
             rng: options.rng,
+            disk: options.disk,
             sockets: Sockets::default(),
             faults: Faults::default(),
         };
@@ -281,7 +285,7 @@ impl Director {
             }
             let shared = self.inventory.target_or_new(&target.name);
             let places = self.wiring.places(&target.name);
-            let senders = senders(&shared, &target.kind, &self.lanes, &places)?;
+            let senders = senders(&shared, target, &self.lanes, &places, &self.common)?;
             changed.push((target.name.clone(), senders));
         }
         Ok(changed)

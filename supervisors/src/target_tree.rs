@@ -1,15 +1,19 @@
 //! The subtree of a target: one line in [`senders`] for each type.
 
+mod files;
+mod streams;
+
 use crate::supervisor::{Announce, Charge, StopOrder, subtree};
 use actors::child::spec::Common;
 use actors::child::{Child, ChildSpec, Home};
 use actors::data::delivery::ToSender;
 use actors::data::{Address, Door, Lane, Lanes, Target};
 use actors::target::discard::Discard;
-use actors::target::tcp_sender::{TcpSender, TcpSenderSettings};
-use actors::target::wire::WireFraming;
+use actors::target::shown::{Show, Shown};
+use actors::target::tcp_sender::TcpSender;
+use actors::target::udp_sender::UdpSender;
 use config::TargetKind;
-use config::target::{Endpoint, TargetFraming, TcpTarget};
+use config::target::{SyslogTargetTransport, TargetDebug};
 use event::PlaceId;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,17 +32,47 @@ pub struct Senders {
 /// the old ones, so that what is under way goes to them.
 pub fn senders(
     target: &Arc<Target>,
-    kind: &TargetKind,
+    config: &config::Target,
     lanes: &Lanes,
     places: &[PlaceId],
+    common: &Common,
 ) -> anyhow::Result<Senders> {
+    let show = match config.debug {
+        TargetDebug::Off => Show::Nothing,
+        TargetDebug::Log => Show::Events,
+        TargetDebug::LogOnly => Show::EventsOnly,
+    };
+    let homes = Homes { lanes, places, target, show };
+    let rendering = streams::rendering(config.format);
     let target = Arc::clone(target);
-    let homes = Homes { lanes, places };
-    Ok(match kind {
+    Ok(match &config.kind {
         TargetKind::Discard => homes.each_lane(Discard::new),
+        TargetKind::Console => files::console(&homes, rendering),
+        TargetKind::File(file) => files::file(&homes, file, config.format, common)?,
         TargetKind::Tcp(tcp) => {
-            let settings = tcp_settings(tcp);
+            let settings = streams::tcp(tcp, rendering, config.retry);
             homes.each_lane(move |address| TcpSender::new(Arc::clone(&target), address, settings.clone()))
+        }
+        TargetKind::Udp(udp) => {
+            let settings = streams::udp(&udp.endpoints, rendering);
+            homes.each_lane(move |address| UdpSender::new(Arc::clone(&target), address, settings.clone()))
+        }
+        TargetKind::Syslog(syslog) => {
+            let rendering = streams::syslog_message(&target.name, syslog);
+            match &syslog.transport {
+                SyslogTargetTransport::Udp => {
+                    let settings = streams::udp(std::slice::from_ref(&syslog.endpoint), rendering);
+                    homes.each_lane(move |address| {
+                        UdpSender::new(Arc::clone(&target), address, settings.clone())
+                    })
+                }
+                SyslogTargetTransport::Tcp { framing, tls } => {
+                    let settings = streams::syslog(syslog, framing, tls.as_ref(), rendering, config.retry);
+                    homes.each_lane(move |address| {
+                        TcpSender::new(Arc::clone(&target), address, settings.clone())
+                    })
+                }
+            }
         }
         _ => anyhow::bail!("target \"{}\": this type is not available in this version", target.name),
     })
@@ -60,6 +94,8 @@ pub fn target_tree(name: &str, common: &Common, senders: &Senders) -> ChildSpec 
 struct Homes<'a> {
     lanes: &'a Lanes,
     places: &'a [PlaceId],
+    target: &'a Arc<Target>,
+    show: Show,
 }
 
 impl Homes<'_> {
@@ -68,7 +104,7 @@ impl Homes<'_> {
         &self,
         make: impl Fn(Arc<Address<ToSender<N>>>) -> C + Send + Sync + 'static,
     ) -> Senders {
-        let make = Arc::new(make);
+        let make = self.shown(make);
         let seat = |(lane, place): (&Arc<Lane>, &PlaceId)| {
             (Arc::clone(lane), Address::<ToSender<N>>::at(vec![(Arc::clone(&lane.book), *place)]))
         };
@@ -86,23 +122,32 @@ impl Homes<'_> {
         };
         Senders { doors, children: Arc::new(children) }
     }
-}
 
-fn tcp_settings(tcp: &TcpTarget) -> TcpSenderSettings {
-    let framing = match &tcp.framing {
-        TargetFraming::Delimiter(delimiter) => WireFraming::Delimiter(delimiter.clone().into()),
-        TargetFraming::Octet => WireFraming::Octet,
-    };
-    TcpSenderSettings {
-        endpoints: tcp
-            .endpoints
-            .iter()
-            .map(|Endpoint { address, port }| format!("{address}:{port}"))
-            .collect(),
-        framing,
-        connect_timeout: tcp.timeout,
-        stall_timeout: tcp.timeout,
-        retry_first: Duration::from_millis(200),
-        retry_at_most: Duration::from_secs(2),
+    /// One sender for all lanes, beside them: for what can have one writer only.
+    fn shared<N: Send + 'static, C: Child<Message = ToSender<N>>>(
+        &self,
+        make: impl Fn(Arc<Address<ToSender<N>>>) -> C + Send + Sync + 'static,
+    ) -> Senders {
+        let make = self.shown(make);
+        let seats = self.lanes.all().iter().zip(self.places);
+        let address = Address::at(seats.map(|(lane, place)| (Arc::clone(&lane.book), *place)).collect());
+        let door = Arc::clone(&address) as Arc<dyn Door>;
+        let doors = self.lanes.all().iter().map(|_| Arc::clone(&door)).collect();
+        let children = move || {
+            let (make, address) = (Arc::clone(&make), Arc::clone(&address));
+            let writer =
+                ChildSpec::new("writer", "sender", Home::Control, move || Ok(make(Arc::clone(&address))));
+            vec![writer.stop_within(DRAIN_WITHIN)]
+        };
+        Senders { doors, children: Arc::new(children) }
+    }
+
+    /// Senders whose events are shown where the configuration says so.
+    fn shown<M: Send + 'static, C>(
+        &self,
+        make: impl Fn(Arc<Address<M>>) -> C + Send + Sync + 'static,
+    ) -> Arc<impl Fn(Arc<Address<M>>) -> Shown<C> + Send + Sync + 'static> {
+        let (target, show) = (Arc::clone(self.target), self.show);
+        Arc::new(move |address| Shown::new(make(address), show, Arc::clone(&target)))
     }
 }

@@ -9,7 +9,7 @@ use super::tree::{Condition, Tree};
 use crate::data::sockets::Sockets;
 use futures_util::future::BoxFuture;
 use ractor::{Actor, ActorCell};
-use seams::{Clock, Rng};
+use seams::{Clock, Disk, Rng};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -172,6 +172,8 @@ pub struct Common {
     pub rng: Rng,
     /// The live picture.
     pub tree: Tree,
+    /// Files.
+    pub disk: Arc<dyn Disk>,
     /// Bound sockets, which outlive the actors that use them.
     pub sockets: Sockets,
     /// Failures caused on purpose.

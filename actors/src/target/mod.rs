@@ -1,5 +1,18 @@
 //! The actors of targets: each sender turns deliveries into what its peer understands, and settles them.
 
+pub mod console;
 pub mod discard;
+pub mod events;
+pub mod file;
+mod link;
+pub mod rendering;
+#[cfg(test)]
+mod rig;
+pub mod shown;
+mod tcp_info;
+mod tcp_queue;
 pub mod tcp_sender;
+mod tls_layer;
+pub mod trouble;
+pub mod udp_sender;
 pub mod wire;

@@ -1,5 +1,10 @@
 //! Deliveries as bytes of an outgoing stream, with the borders of their events.
+//!
+//! Records that lie in their slab just as they are to be written are not copied, nor is what a pipeline encoded so.
+//! Everything else is, once, and the copy is charged to the budget.
 
+use super::events::{Event, Events};
+use super::rendering::Rendering;
 use crate::data::delivery::{Delivery, Payload};
 use bytes::Bytes;
 use event::{Claim, Hold, Settled};
@@ -13,6 +18,15 @@ pub enum WireFraming {
     Octet,
 }
 
+/// What is written for an event, and how events are told apart.
+#[derive(Clone, Debug)]
+pub struct WireFormat {
+    /// What is written for an event.
+    pub rendering: Rendering,
+    /// How events are told apart.
+    pub framing: WireFraming,
+}
+
 /// A delivery as it goes over the wire.
 #[derive(Debug)]
 pub struct Wire {
@@ -20,8 +34,8 @@ pub struct Wire {
     borders: Borders,
     claim: Claim,
     payload: Payload,
-    /// The budget that copied bytes take.
-    _copied: Option<Hold>,
+    /// The budget of copied bytes.
+    _copy: Option<Hold>,
 }
 
 /// Where events end.
@@ -37,45 +51,26 @@ enum Borders {
 }
 
 impl Wire {
-    /// The bytes for a delivery. Records that lie in their slab just as they are to be written are not copied.
-    pub fn new(delivery: Delivery, framing: &WireFraming) -> Self {
-        let Delivery { mut payload, claim } = delivery;
+    /// The bytes for a delivery.
+    pub fn new(delivery: Delivery, format: &WireFormat) -> Self {
+        let Delivery { payload, claim } = delivery;
         let first = claim.first();
-        let mut copied = None;
-        let (bytes, borders) = match &mut payload {
-            Payload::Raw(batch) => {
-                let slab = match framing {
-                    WireFraming::Delimiter(d) if d.len() == 1 => batch.delimited(first..batch.len(), d[0]),
-                    _ => None,
-                };
-                match slab {
-                    Some(slice) => (batch.slab().slice_ref(slice), Borders::Slab { first }),
-                    None => {
-                        let events = (first..batch.len()).map(|n| (n, batch.bytes(n)));
-                        let (bytes, ends) = frame(events, framing);
-                        (bytes, Borders::Listed(ends))
-                    }
-                }
-            }
-            Payload::Encoded(encoded) => {
-                let as_is = match framing {
-                    WireFraming::Delimiter(d) if d.len() == 1 => encoded.delimited_from(first, d[0]),
-                    _ => None,
-                };
-                let (bytes, ends) = as_is.unwrap_or_else(|| {
-                    let (bytes, ends) = frame(encoded.events_from(first), framing);
-                    copied = Some(encoded.batch.charge(bytes.len() as u32));
-                    (bytes, ends)
-                });
-                (bytes, Borders::Listed(ends))
-            }
-        };
-        Self { bytes, borders, claim, payload, _copied: copied }
+        if let Some((bytes, borders)) = in_place(&payload, first, format) {
+            return Self { bytes, borders, claim, payload, _copy: None };
+        }
+        let (bytes, ends) = format.copy(Events::new(&payload, first));
+        let copy = payload.batch().charge(bytes.len() as u32);
+        Self { bytes: bytes.into(), borders: Borders::Listed(ends), claim, payload, _copy: Some(copy) }
     }
 
     /// All bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Whether the claim still counts; if not, its events were dispatched again.
+    pub fn is_current(&self) -> bool {
+        self.claim.is_current()
     }
 
     /// Everything arrived.
@@ -88,22 +83,15 @@ impl Wire {
     pub fn delivered_up_to(&mut self, acknowledged: usize) -> usize {
         match &self.borders {
             Borders::Slab { first } => {
-                let batch = self.payload.batch();
-                let base = batch.records()[*first as usize].offset as usize;
-                let end = |n: u32| {
-                    let record = &batch.records()[n as usize];
-                    record.offset as usize + record.len as usize + 1 - base
-                };
-                let mut done = self.claim.first();
+                let (first, mut done) = (*first, self.claim.first());
                 let before = done;
-                while done < batch.len() && end(done) <= acknowledged {
+                while done < self.payload.batch().len() && self.end_in_slab(first, done) <= acknowledged {
                     done += 1;
                 }
-                if done == before {
-                    return if done == *first { 0 } else { end(done - 1) };
+                if done > before {
+                    self.claim.settle_to(done, Settled::Delivered);
                 }
-                self.claim.settle_to(done, Settled::Delivered);
-                end(done - 1)
+                if done == first { 0 } else { self.end_in_slab(first, done - 1) }
             }
             Borders::Listed(ends) => {
                 let count = ends.partition_point(|(_, end)| *end as usize <= acknowledged);
@@ -118,26 +106,146 @@ impl Wire {
             }
         }
     }
-}
 
-fn frame<'a>(
-    events: impl Iterator<Item = (u32, &'a [u8])>,
-    framing: &WireFraming,
-) -> (Bytes, Vec<(u32, u32)>) {
-    let (mut bytes, mut ends) = (Vec::new(), Vec::new());
-    for (record, event) in events {
-        match framing {
-            WireFraming::Delimiter(delimiter) => {
-                bytes.extend_from_slice(event);
-                bytes.extend_from_slice(delimiter);
+    /// Where the event ends of which the byte before `written` is a part; `written` itself between two events.
+    pub fn end_of_event(&self, written: usize) -> usize {
+        if written == 0 {
+            return 0;
+        }
+        match &self.borders {
+            Borders::Slab { first } => {
+                let batch = self.payload.batch();
+                let ends = (*first..batch.len()).map(|record| self.end_in_slab(*first, record));
+                ends.into_iter().find(|end| *end >= written).unwrap_or(written)
             }
-            WireFraming::Octet => {
-                bytes.extend_from_slice(event.len().to_string().as_bytes());
-                bytes.push(b' ');
-                bytes.extend_from_slice(event);
+            Borders::Listed(ends) => {
+                let at = ends.partition_point(|(_, end)| (*end as usize) < written);
+                ends.get(at).map_or(written, |(_, end)| *end as usize)
             }
         }
-        ends.push((record, bytes.len() as u32));
     }
-    (bytes.into(), ends)
+
+    fn end_in_slab(&self, first: u32, record: u32) -> usize {
+        let records = self.payload.batch().records();
+        let record = &records[record as usize];
+        record.offset as usize + record.len as usize + 1 - records[first as usize].offset as usize
+    }
+}
+
+/// The bytes as they lie where they were received or encoded, if they lie there as they are to be written.
+fn in_place(payload: &Payload, first: u32, format: &WireFormat) -> Option<(Bytes, Borders)> {
+    let WireFraming::Delimiter(delimiter) = &format.framing else { return None };
+    let [delimiter] = **delimiter else { return None };
+    match (payload, &format.rendering) {
+        (Payload::Raw(batch), Rendering::Unchanged) => {
+            let slice = batch.delimited(first..batch.len(), delimiter)?;
+            Some((batch.slab().slice_ref(slice), Borders::Slab { first }))
+        }
+        (Payload::Encoded(encoded), Rendering::Unchanged | Rendering::Json) => {
+            let (bytes, ends) = encoded.delimited_from(first, delimiter)?;
+            Some((bytes, Borders::Listed(ends)))
+        }
+        _ => None,
+    }
+}
+
+impl WireFormat {
+    /// Unchanged events, each followed by a newline.
+    pub fn lines() -> Self {
+        let framing = WireFraming::Delimiter(Bytes::from_static(b"\n"));
+        Self { rendering: Rendering::Unchanged, framing }
+    }
+
+    fn copy<'a>(&self, events: impl Iterator<Item = Event<'a>>) -> (Vec<u8>, Vec<(u32, u32)>) {
+        let (mut bytes, mut ends, mut scratch) = (Vec::new(), Vec::new(), Vec::new());
+        for event in events {
+            match &self.framing {
+                WireFraming::Delimiter(delimiter) => {
+                    self.rendering.write(&event, &mut bytes);
+                    bytes.extend_from_slice(delimiter);
+                }
+                WireFraming::Octet if self.rendering.is_unchanged() => {
+                    protocol::syslog::format::octet_counted(event.bytes, &mut bytes);
+                }
+                WireFraming::Octet => {
+                    scratch.clear();
+                    self.rendering.write(&event, &mut scratch);
+                    protocol::syslog::format::octet_counted(&scratch, &mut bytes);
+                }
+            }
+            ends.push((event.record, bytes.len() as u32));
+        }
+        (bytes, ends)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::rig::Rig;
+
+    fn octet() -> WireFormat {
+        WireFormat { framing: WireFraming::Octet, ..WireFormat::lines() }
+    }
+
+    #[test]
+    fn records_that_lie_as_they_are_to_be_written_are_not_copied() {
+        let delivery = Rig::new().deliver(&[b"one", b"two"]);
+        let slab = delivery.payload.batch().slab().clone();
+        let wire = Wire::new(delivery, &WireFormat::lines());
+        assert_eq!(wire.bytes(), b"one\ntwo\n");
+        assert_eq!(wire.bytes().as_ptr(), slab.as_ptr());
+    }
+
+    #[test]
+    fn a_part_that_arrived_settles_whole_events_only() {
+        for format in [WireFormat::lines(), octet()] {
+            let mut rig = Rig::new();
+            let mut wire = Wire::new(rig.deliver(&[b"11", b"22", b"33"]), &format);
+            let each = wire.bytes().len() / 3;
+            assert_eq!(wire.delivered_up_to(each - 1), 0);
+            assert_eq!(rig.delivered(), 0);
+            assert_eq!(wire.delivered_up_to(2 * each + 1), 2 * each);
+            assert_eq!(rig.delivered(), 2);
+            assert_eq!(wire.delivered_up_to(2 * each), 2 * each, "asked again after another break");
+            wire.delivered();
+            assert_eq!((rig.delivered(), rig.target.flow.held()), (3, 0));
+        }
+    }
+
+    #[test]
+    fn what_is_left_after_a_part_begins_with_the_next_event() {
+        let mut rig = Rig::new();
+        let mut wire = Wire::new(rig.deliver(&[b"11", b"22", b"33"]), &WireFormat::lines());
+        wire.delivered_up_to(3);
+        rig.replace_sender();
+        let again = Wire::new(rig.dispatched().expect("again"), &WireFormat::lines());
+        assert_eq!(again.bytes(), b"22\n33\n");
+        assert!(!wire.is_current() && again.is_current());
+    }
+
+    #[test]
+    fn a_record_is_settled_with_the_last_event_that_was_made_of_it() {
+        let mut rig = Rig::new();
+        let delivery = rig.deliver_encoded(&[b"a", b"b", b"c"], &[(0, b"1"), (1, b"2"), (1, b"3")]);
+        let mut wire = Wire::new(delivery, &WireFormat::lines());
+        assert_eq!(wire.bytes(), b"1\n2\n3\n");
+        assert_eq!((wire.delivered_up_to(4), rig.delivered()), (4, 1));
+        assert_eq!((wire.delivered_up_to(6), rig.delivered()), (6, 2));
+        wire.delivered();
+        assert_eq!((rig.delivered(), rig.target.flow.held()), (3, 0));
+    }
+
+    #[test]
+    fn the_end_of_an_event_is_found_from_within_it() {
+        for format in [WireFormat::lines(), octet()] {
+            let wire = Wire::new(Rig::new().deliver(&[b"11", b"22"]), &format);
+            let each = wire.bytes().len() / 2;
+            for (written, end) in
+                [(0, 0), (1, each), (each, each), (each + 1, 2 * each), (2 * each, 2 * each)]
+            {
+                assert_eq!(wire.end_of_event(written), end, "{written} of {format:?}");
+            }
+        }
+    }
 }

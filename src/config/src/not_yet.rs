@@ -54,7 +54,6 @@ const NOT_YET: &[NotYet] = &[
         &[],
         "only avro and parquet have one, which are not available in this version",
     ),
-    not_yet("file target", "compression", &["none"], "json files are not compressed"),
     not_yet("file target", "locations", &[], "a file target has one location in this version"),
     not_yet("route", "interval", REALTIME, SCHEDULES),
     not_yet("route", "cron", &[], SCHEDULES),

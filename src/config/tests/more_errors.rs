@@ -84,6 +84,12 @@ fn properties_of_targets_that_do_not_go_together() {
             "a.yml:5:12: \"properties.tls\" of target \"out\" is a map; set type: tls, since there is no TLS over udp",
         ),
         (
+            "file",
+            "{format: multijson, compression: zstd}",
+            "a.yml:5:45: \"properties.compression\" of target \"out\" is \"zstd\"; set format: json to compress, \
+             since an array is changed at its end",
+        ),
+        (
             "http",
             "{url: 'http://a', headers: {'X Y': a}}",
             "a.yml:5:34: header \"X Y\" in \"properties.headers\" of target \"out\" can't be sent; write a name \

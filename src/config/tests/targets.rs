@@ -5,10 +5,10 @@ mod loading;
 use std::time::Duration;
 
 use config::target::{
-    Batch, ClientTls, ElasticEndpoint, ElasticTarget, ElasticVersion, Endpoint, FileLayout, FileTarget,
-    Format, HttpBody, HttpMethod, HttpTarget, Ordering, Retry, SplunkCredential, SplunkTarget, SyslogTarget,
-    SyslogTargetTransport, TargetAuthentication, TargetDebug, TargetFraming, TcpTarget, TlsVersion,
-    UdpTarget, WriteAction,
+    Batch, ClientTls, ElasticEndpoint, ElasticTarget, ElasticVersion, Endpoint, FileCompression, FileLayout,
+    FileTarget, Format, HttpBody, HttpMethod, HttpTarget, Ordering, Retry, SplunkCredential, SplunkTarget,
+    SyslogTarget, SyslogTargetTransport, TargetAuthentication, TargetDebug, TargetFraming, TcpTarget,
+    TlsVersion, UdpTarget, WriteAction,
 };
 use config::{Secret, TargetKind};
 use loading::{snapshot, target};
@@ -351,6 +351,7 @@ fn file() {
         name: "vmetric.{{.Timestamp}}.{{.Extension}}".into(),
         extension: "json".into(),
         layout: FileLayout::Lines,
+        compression: FileCompression::None,
         rotate_events: 100_000,
         rotate_bytes: 32_000_000,
         no_buffer: false,
@@ -364,6 +365,7 @@ fn file() {
         name: "a".into(),
         extension: "x".into(),
         layout: FileLayout::JsonArray,
+        compression: FileCompression::None,
         rotate_events: 5,
         rotate_bytes: 1 << 20,
         no_buffer: true,
@@ -371,6 +373,9 @@ fn file() {
     assert_eq!((file.kind, file.format), (TargetKind::File(all), Some(Format::Json)));
     let file = target("file", "{location: /out, format: raw}");
     assert_eq!(file.format, Some(Format::Raw));
-    let raw = FileTarget { extension: "log".into(), ..expected };
+    let raw = FileTarget { extension: "log".into(), ..expected.clone() };
     assert_eq!(file.kind, TargetKind::File(raw));
+    let file = target("file", "{location: /out, compression: gzip}");
+    let gzip = FileTarget { extension: "json.gz".into(), compression: FileCompression::Gzip, ..expected };
+    assert_eq!(file.kind, TargetKind::File(gzip));
 }

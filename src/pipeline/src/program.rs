@@ -84,6 +84,17 @@ pub struct Program {
     counters: Vec<Counter>,
     metadata: Option<Metadata>,
     guard: Option<Guard>,
+    /// Where the time of the run goes, if a pipeline looks there.
+    run_time: Option<Path>,
+}
+
+/// What programs look at beside the event, which is put there for those only.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Uses {
+    /// `_vmetric`.
+    pub(crate) metadata: bool,
+    /// `_ingest.timestamp`.
+    pub(crate) run_time: bool,
 }
 
 /// Which events go on, asked between two pipelines of a program: the condition of a route.
@@ -119,7 +130,7 @@ impl Program {
         let counters = steps.iter().map(|_| Counter::default()).collect();
         let metadata = uses.metadata.then(|| Metadata::new(keys));
         let run_time = uses.run_time.then(|| Path::of_names(keys, &["_ingest", "timestamp"]));
-        Self { pipelines, steps, counters, metadata, guard: None }
+        Self { pipelines, steps, counters, metadata, guard: None, run_time }
     }
 
     /// The same with a guard: events for which it does not hold are passed over, one for which it can't be evaluated fails.

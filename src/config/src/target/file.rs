@@ -22,6 +22,8 @@ pub struct FileTarget {
     pub rotate_events: u32,
     /// `max_size`: a file of this many bytes is complete.
     pub rotate_bytes: u64,
+    /// How files are compressed; only lines are.
+    pub compression: FileCompression,
     /// `no_buffer`: every write goes to the file at once.
     pub no_buffer: bool,
 }
@@ -33,6 +35,17 @@ pub enum FileLayout {
     Lines,
     /// `multijson`: one JSON array.
     JsonArray,
+}
+
+/// How files are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileCompression {
+    /// Not at all.
+    None,
+    /// With gzip.
+    Gzip,
+    /// With zstd.
+    Zstd,
 }
 
 /// What `format` says.
@@ -52,8 +65,7 @@ pub(super) fn decode(fields: &mut Fields, beside: &Beside) -> Decoded {
     let location = fields.optional("location", FilePath(root), about).unwrap_or_else(|| root.to_owned());
     let name = fields.or("name", Text, NAME.to_owned(), NAME, "template of file names");
     let words = Choice(&[("json", Word::Json), ("multijson", Word::MultiJson), ("raw", Word::Raw)]);
-    let about =
-        "json: an object a line, multijson: an array, raw: the text a line; by default as for all targets";
+    let about = "json: an object a line, multijson: an array, raw: the text a line; by default json";
     let word = fields.optional("format", words, about);
     let (layout, format) = match word {
         None => (FileLayout::Lines, beside.format),
@@ -61,9 +73,23 @@ pub(super) fn decode(fields: &mut Fields, beside: &Beside) -> Decoded {
         Some(Word::MultiJson) => (FileLayout::JsonArray, Some(Format::Json)),
         Some(Word::Raw) => (FileLayout::Lines, Some(Format::Raw)),
     };
-    let default = match format {
-        Some(Format::Raw) => "log",
-        Some(Format::Json) | None => "json",
+    let words = Choice(&[
+        ("none", FileCompression::None),
+        ("gzip", FileCompression::Gzip),
+        ("zstd", FileCompression::Zstd),
+    ]);
+    let about = "how files are compressed; every write is a gzip member or zstd frame of its own";
+    let compression = fields.or("compression", words, FileCompression::None, "none", about);
+    if layout == FileLayout::JsonArray && compression != FileCompression::None {
+        fields.wrong("compression", "set format: json to compress, since an array is changed at its end");
+    }
+    let default = match (format, compression) {
+        (Some(Format::Raw), FileCompression::None) => "log",
+        (Some(Format::Raw), FileCompression::Gzip) => "log.gz",
+        (Some(Format::Raw), FileCompression::Zstd) => "log.zst",
+        (Some(Format::Json) | None, FileCompression::None) => "json",
+        (Some(Format::Json) | None, FileCompression::Gzip) => "json.gz",
+        (Some(Format::Json) | None, FileCompression::Zstd) => "json.zst",
     };
     let extension = fields.or("extension", Text, default.to_owned(), default, "suffix of file names");
     let events = beside.batch_size.unwrap_or(100_000);
@@ -79,6 +105,7 @@ pub(super) fn decode(fields: &mut Fields, beside: &Beside) -> Decoded {
         layout,
         rotate_events,
         rotate_bytes,
+        compression,
         no_buffer,
     });
     Decoded { kind, batch: STREAM_BATCH, format, retry: Retry::DEFAULT }

@@ -18,7 +18,7 @@ use crate::readers::{AnyText, Bytes, Choice, Flag, List, Seconds, Text, Whole};
 use crate::references::ReferenceKind;
 pub use connection::{ClientTls, Endpoint, Ordering, TargetFraming, TlsVersion};
 pub use elastic::{ElasticEndpoint, ElasticTarget, ElasticVersion, WriteAction};
-pub use file::{FileLayout, FileTarget};
+pub use file::{FileCompression, FileLayout, FileTarget};
 pub use http::{HttpBody, HttpMethod, HttpTarget, TargetAuthentication};
 pub use splunk::{SplunkCredential, SplunkTarget};
 pub use stream::{TcpTarget, UdpTarget};

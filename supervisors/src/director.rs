@@ -281,7 +281,7 @@ impl Director {
             }
             let shared = self.inventory.target_or_new(&target.name);
             let places = self.wiring.places(&target.name);
-            let senders = senders(&shared, &target.kind, &self.lanes, &places)?;
+            let senders = senders(&shared, target, &self.lanes, &places, &self.common)?;
             changed.push((target.name.clone(), senders));
         }
         Ok(changed)

@@ -1,11 +1,14 @@
 //! The subtree of a target: one line in [`senders`] for each type.
 
+mod http;
+
 use crate::supervisor::{Announce, Charge, StopOrder, subtree};
 use actors::child::spec::Common;
 use actors::child::{Child, ChildSpec, Home};
 use actors::data::delivery::ToSender;
 use actors::data::{Address, Door, Lane, Lanes, Target};
 use actors::target::discard::Discard;
+use actors::target::http::HttpSender;
 use actors::target::tcp_sender::{TcpSender, TcpSenderSettings};
 use actors::target::wire::WireFraming;
 use config::TargetKind;
@@ -28,17 +31,24 @@ pub struct Senders {
 /// the old ones, so that what is under way goes to them.
 pub fn senders(
     target: &Arc<Target>,
-    kind: &TargetKind,
+    config: &config::Target,
     lanes: &Lanes,
     places: &[PlaceId],
+    common: &Common,
 ) -> anyhow::Result<Senders> {
     let target = Arc::clone(target);
     let homes = Homes { lanes, places };
-    Ok(match kind {
+    Ok(match &config.kind {
         TargetKind::Discard => homes.each_lane(Discard::new),
         TargetKind::Tcp(tcp) => {
             let settings = tcp_settings(tcp);
             homes.each_lane(move |address| TcpSender::new(Arc::clone(&target), address, settings.clone()))
+        }
+        TargetKind::Http(_) | TargetKind::Elastic(_) | TargetKind::Splunk(_) => {
+            let settings = Arc::new(http::settings(config, lanes.all().len(), common)?);
+            homes.each_lane(move |address| {
+                HttpSender::new(Arc::clone(&target), address, Arc::clone(&settings))
+            })
         }
         _ => anyhow::bail!("target \"{}\": this type is not available in this version", target.name),
     })

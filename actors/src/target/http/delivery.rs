@@ -38,7 +38,7 @@ impl Flight {
         let Self { target, settings, pool, pieces, endpoint: first } = self;
         let dialect = &*settings.dialect;
         let events = pieces.iter().map(|piece| piece.events.end - piece.events.start).sum();
-        let mut body = build(dialect, &pieces).await;
+        let (mut body, _hold) = build(dialect, &pieces).await;
         // From here on the body keeps alive what it refers to.
         drop(pieces);
         if settings.gzip {

@@ -4,6 +4,7 @@ use super::body::{Body, BodyWriter};
 use super::parcel::Content;
 use super::stock::Piece;
 use bytes::Bytes;
+use event::Hold;
 use http::StatusCode;
 use std::ops::Range;
 use std::time::Duration;
@@ -130,13 +131,14 @@ pub fn by_status(answer: &Answer) -> Verdict {
     }
 }
 
-/// The body of a request.
-pub async fn build(dialect: &dyn Dialect, pieces: &[Piece]) -> Body {
+/// The body of a request, and the budget for what was copied for it.
+pub async fn build(dialect: &dyn Dialect, pieces: &[Piece]) -> (Body, Option<Hold>) {
     let mut body = BodyWriter::default();
     dialect.open(&mut body.text);
-    let (mut first, mut yielded_at) = (true, 0);
+    let (mut first, mut yielded_at, mut referred) = (true, 0, 0);
     for Piece { content, events, .. } in pieces {
         if let Some(bytes) = dialect.as_they_lie(content, events.clone()) {
+            referred += bytes.len() as u64;
             body.refer(bytes);
             continue;
         }
@@ -151,7 +153,9 @@ pub async fn build(dialect: &dyn Dialect, pieces: &[Piece]) -> Body {
         }
     }
     dialect.close(&mut body.text);
-    body.finish()
+    let copied = u32::try_from(body.len() - referred).unwrap_or(u32::MAX);
+    let hold = pieces.first().filter(|_| copied > 0).map(|piece| piece.content.batch().charge(copied));
+    (body.finish(), hold)
 }
 
 impl Answer {

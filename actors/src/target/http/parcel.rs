@@ -50,7 +50,7 @@ impl Content {
     pub fn events(&self) -> u32 {
         match &self.payload {
             Payload::Raw(batch) => batch.len(),
-            Payload::Encoded(Encoded { ends, .. }) => ends.len() as u32,
+            Payload::Encoded(Encoded { events, .. }) => events.len() as u32,
         }
     }
 
@@ -61,7 +61,10 @@ impl Content {
     pub fn event(&self, event: u32) -> &[u8] {
         match &self.payload {
             Payload::Raw(batch) => batch.bytes(event),
-            Payload::Encoded(encoded) => &encoded.bytes[encoded.begin(event)..encoded.end(event)],
+            Payload::Encoded(Encoded { bytes, events, .. }) => {
+                let Range { start, end } = events[event as usize].1.clone();
+                &bytes[start as usize..end as usize]
+            }
         }
     }
 
@@ -77,7 +80,7 @@ impl Content {
     pub fn record(&self, event: u32) -> u32 {
         match &self.payload {
             Payload::Raw(_) => event,
-            Payload::Encoded(encoded) => encoded.ends[event as usize].0,
+            Payload::Encoded(encoded) => encoded.events[event as usize].0,
         }
     }
 
@@ -89,8 +92,8 @@ impl Content {
         let (batch, record) = (self.batch(), self.record(event));
         let siblings = match &self.payload {
             Payload::Raw(_) => 0,
-            Payload::Encoded(Encoded { ends, .. }) => {
-                ends[..event as usize].iter().rev().take_while(|(r, _)| *r == record).count()
+            Payload::Encoded(Encoded { events, .. }) => {
+                events[..event as usize].iter().rev().take_while(|(r, _)| *r == record).count()
             }
         };
         EventId {
@@ -127,7 +130,10 @@ impl Content {
                 let records = &batch.records()[range.start as usize..range.end as usize];
                 records.iter().map(|record| u64::from(record.len)).sum()
             }
-            Payload::Encoded(encoded) => (encoded.end(range.end - 1) - encoded.begin(range.start)) as u64,
+            Payload::Encoded(Encoded { events, .. }) => {
+                let events = &events[range.start as usize..range.end as usize];
+                events.iter().map(|(_, bytes)| u64::from(bytes.end - bytes.start)).sum()
+            }
         }
     }
 
@@ -148,16 +154,6 @@ impl Content {
     }
 }
 
-impl Encoded {
-    fn begin(&self, event: u32) -> usize {
-        event.checked_sub(1).map_or(0, |before| self.end(before))
-    }
-
-    fn end(&self, event: u32) -> usize {
-        self.ends[event as usize].1 as usize
-    }
-}
-
 // === impl Parcel ===
 
 impl Parcel {
@@ -168,7 +164,7 @@ impl Parcel {
         let first = match &content.payload {
             Payload::Raw(_) => claim.first(),
             // What an earlier life settled is not sent again.
-            Payload::Encoded(e) => e.ends.partition_point(|(record, _)| *record < claim.first()) as u32,
+            Payload::Encoded(e) => e.events.partition_point(|(record, _)| *record < claim.first()) as u32,
         };
         if first >= content.events() {
             claim.settle(Settled::Delivered);

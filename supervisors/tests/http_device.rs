@@ -2,6 +2,7 @@
 
 mod house;
 
+use actors::child::Fault;
 use event::Cause;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -278,5 +279,32 @@ async fn tls_is_spoken_with_the_certificate_on_disk() {
     let answer = exchange(&mut stream, &format!("POST / HTTP/1.1{JSON}"), b"{\"n\":1}");
     assert_eq!(answer.status, 200);
     until("the event arrived", || lines.all() == ["{\"n\":1}"]).await;
+    director.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_panics_answers_nothing_that_is_not_delivered() {
+    let (lines, port, director) = house("").await;
+    let acknowledged = |n: u32| {
+        let mut socket = connect(port);
+        write!(socket, "POST / HTTP/1.1\r\nHost: h{JSON}\r\nContent-Length: 5\r\n\r\n[{n:03}]")
+            .expect("sent");
+        let mut status = [0; 12];
+        socket.read_exact(&mut status).is_ok() && &status == b"HTTP/1.1 200"
+    };
+    let mut sent = Vec::new();
+    for n in 100..150 {
+        if n % 10 == 0 {
+            director.faults().inject("devices/in/connection-*", Fault::Panic);
+        }
+        if acknowledged(n) {
+            sent.push(n.to_string());
+        }
+    }
+    assert!(sent.len() < 50, "some were not acknowledged");
+    until("the faults were suffered", || director.faults().pending() == 0).await;
+    until("all events are settled", || director.inventory().held() == 0).await;
+    let seen = lines.all();
+    assert!(sent.iter().all(|n| seen.contains(n)), "{sent:?} in {seen:?}");
     director.stop().await;
 }

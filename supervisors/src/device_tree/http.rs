@@ -76,7 +76,7 @@ fn credentials(authentication: &DeviceAuthentication) -> anyhow::Result<Credenti
                 HmacAlgorithm::Sha256 => HmacKey::sha256(key),
                 HmacAlgorithm::Sha512 => HmacKey::sha512(key),
             };
-            Credentials::Hmac { name: header.parse()?, prefix: prefix.clone(), key }
+            Credentials::Hmac { name: header.parse()?, prefix: prefix.clone(), key: Box::new(key) }
         }
     })
 }

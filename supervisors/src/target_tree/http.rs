@@ -50,7 +50,12 @@ pub(super) fn settings(target: &config::Target, lanes: usize, common: &Common) -
     let parts = match &target.kind {
         TargetKind::Http(http) => plain(http),
         TargetKind::Elastic(elastic) => bulk(elastic, common.rng.next_u64()),
-        TargetKind::Splunk(splunk) => collector(splunk),
+        TargetKind::Splunk(splunk) => {
+            if splunk.tcp_routing {
+                tracing::warn!(target = target.name, "tcp_routing has no effect in this version");
+            }
+            collector(splunk)
+        }
         _ => anyhow::bail!("it is not sent by HTTP"),
     };
     let parts = parts.with_context(|| format!("target \"{}\"", target.name))?;

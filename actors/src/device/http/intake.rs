@@ -53,8 +53,13 @@ pub async fn read(
     settings: &HttpSettings,
 ) -> Result<Received, Refusal> {
     let Admitted { mut proof, gzip, content_type, length } = admitted;
-    let sink = Sink::new(share, length.unwrap_or(0), settings.max_body_bytes)?;
-    let mut inflow = if gzip { Inflow::Gzip(GzDecoder::new(sink)) } else { Inflow::Plain(sink) };
+    // What a head promises is not believed: budget is taken for what arrives.
+    let expected = length.filter(|_| !gzip).unwrap_or(settings.max_body_bytes);
+    let sink = Sink::new(share, expected, settings.max_body_bytes)?;
+    let mut inflow = match gzip {
+        true => Inflow::Gzip(Box::new(GzDecoder::new(sink))),
+        false => Inflow::Plain(sink),
+    };
     loop {
         let frame = match tokio::time::timeout(settings.limits.pause, body.frame()).await {
             Err(_) => return Err(Refusal::Slow),
@@ -68,7 +73,7 @@ pub async fn read(
         inflow.take_in(&data).await?;
     }
     proof.finish()?;
-    let Sink { bytes, hold, .. } = inflow.finish()?;
+    let (bytes, hold) = inflow.finish()?.into_parts();
     let how = settings.split.unwrap_or_else(|| detect(content_type.as_deref(), &bytes));
     let mut spans = Vec::new();
     split(&bytes, how, &mut spans).map_err(|e| Refusal::Broken(e.to_string()))?;
@@ -123,7 +128,7 @@ fn layout(spans: &[Span], bytes: &[u8]) -> Layout {
 /// The way of the bytes into memory.
 enum Inflow {
     Plain(Sink),
-    Gzip(GzDecoder<Sink>),
+    Gzip(Box<GzDecoder<Sink>>),
 }
 
 /// Memory that grows within the budget up to a limit.
@@ -131,6 +136,9 @@ struct Sink {
     bytes: Vec<u8>,
     share: Share,
     hold: Hold,
+    /// So many bytes will come, as far as is known.
+    expected: usize,
+    /// More than this is refused.
     limit: usize,
     /// Why the last write was refused.
     refusal: Option<Refusal>,
@@ -164,11 +172,33 @@ impl Inflow {
 }
 
 impl Sink {
-    fn new(share: &Share, length: usize, limit: usize) -> Result<Self, Refusal> {
-        let take = u32::try_from(length.max(1)).map_err(|_| Refusal::TooLarge(limit))?;
-        let hold = share.try_take(take).ok_or(Refusal::Full)?;
-        let bytes = Vec::with_capacity(length);
-        Ok(Self { bytes, share: share.clone(), hold, limit, refusal: None })
+    fn new(share: &Share, expected: usize, limit: usize) -> Result<Self, Refusal> {
+        let first = expected.clamp(1, STEP);
+        let hold = share.try_take(first as u32).ok_or(Refusal::Full)?;
+        let (bytes, share) = (Vec::with_capacity(first), share.clone());
+        Ok(Self { bytes, share, hold, expected, limit, refusal: None })
+    }
+
+    /// The bytes, and a hold on as much memory as they take.
+    fn into_parts(self) -> (Vec<u8>, Hold) {
+        let Self { mut bytes, mut hold, .. } = self;
+        if bytes.capacity() > bytes.len() / 4 * 5 {
+            bytes.shrink_to_fit();
+        }
+        let spare = hold.bytes().saturating_sub(bytes.capacity() as u64);
+        hold.give_back(u32::try_from(spare).unwrap_or(u32::MAX));
+        (bytes, hold)
+    }
+
+    /// Makes room for `filled` bytes in all.
+    fn grow(&mut self, filled: usize) -> Result<(), Refusal> {
+        let held = self.hold.bytes() as usize;
+        // As much again as there is, so that the bytes are moved a few times only.
+        let wanted = (held * 2).max(held + STEP).min(self.expected).max(filled);
+        let more = u32::try_from(wanted - held).map_err(|_| Refusal::TooLarge(self.limit))?;
+        self.hold.merge(self.share.try_take(more).ok_or(Refusal::Full)?);
+        self.bytes.reserve_exact(wanted - self.bytes.len());
+        Ok(())
     }
 
     fn why(&mut self, e: &io::Error) -> Refusal {
@@ -189,12 +219,10 @@ impl Write for Sink {
             let limit = self.limit;
             return Err(self.refuse(Refusal::TooLarge(limit)));
         }
-        if filled as u64 > self.hold.bytes() {
-            // As much again as there is, so that the bytes are moved a few times only.
-            let more = (filled - self.hold.bytes() as usize).max(self.bytes.len()).max(STEP);
-            let Some(more) = self.share.try_take(more as u32) else { return Err(self.refuse(Refusal::Full)) };
-            self.hold.merge(more);
-            self.bytes.reserve_exact(self.hold.bytes() as usize - self.bytes.len());
+        if filled as u64 > self.hold.bytes()
+            && let Err(refusal) = self.grow(filled)
+        {
+            return Err(self.refuse(refusal));
         }
         self.bytes.extend_from_slice(data);
         Ok(data.len())

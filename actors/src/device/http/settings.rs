@@ -93,7 +93,7 @@ pub enum Credentials {
         /// What stands before the signature.
         prefix: String,
         /// Hash and key.
-        key: HmacKey,
+        key: Box<HmacKey>,
     },
 }
 

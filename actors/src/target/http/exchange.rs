@@ -229,7 +229,16 @@ impl Failure {
 
 #[cfg(test)]
 mod tests {
+    use super::super::body::BodyWriter;
+    use super::super::plain::Plain;
+    use super::super::proxy::Proxies;
+    use super::super::settings::{Gather, RetryPolicy, TimeLimits};
     use super::*;
+    use http::Method;
+    use security::tls::{ClientSettings, Reloading, Verify, client_config};
+    use std::sync::Arc;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {
@@ -240,5 +249,66 @@ mod tests {
         assert_eq!(after("7"), Some(Duration::from_secs(7)));
         assert_eq!(after("Thu, 01 Jan 1970 00:01:00 GMT"), Some(Duration::from_secs(60)));
         assert_eq!(after("soon"), None);
+    }
+
+    fn settings(url: &str, proxies: Proxies) -> HttpSettings {
+        let tls = ClientSettings { verify: Verify::Nothing, ..ClientSettings::default() };
+        let limit = Duration::from_secs(30);
+        HttpSettings {
+            endpoints: vec![Endpoint::parse(url).unwrap()],
+            shuffle: false,
+            dialect: Arc::new(Plain::Lines),
+            method: Method::POST,
+            gzip: false,
+            gather: Gather { events: 1, bytes: 1, time: Duration::ZERO },
+            in_flight: 1,
+            limits: TimeLimits { connect: limit, request: limit, pause: limit },
+            keep_alive: true,
+            follow_redirects: true,
+            retry: RetryPolicy { at_once: 1, first: limit, most: limit },
+            tls: Reloading::new(Vec::new(), move || client_config(&tls)),
+            proxies,
+        }
+    }
+
+    /// What a proxy is asked when a request to this URL goes through it; it answers with `answer`.
+    async fn asked(url: &str, answer: &'static str) -> (String, Result<Answer, Trouble>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let proxy = format!("http://me:secret@{}", listener.local_addr().unwrap());
+        let variable = |name: &str| name.ends_with("_PROXY").then(|| proxy.clone());
+        let proxies = Proxies::from_variables(|name| variable(name).filter(|_| name != "NO_PROXY")).unwrap();
+        let settings = settings(url, proxies);
+        let pool = Pool::new(1);
+        let exchange = Exchange { settings: &settings, pool: &pool };
+        let mut body = BodyWriter::default();
+        body.text.extend_from_slice(b"event");
+        let body = body.finish();
+        let serve = async {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") && !request.ends_with(b"event") {
+                request.push(socket.read_u8().await.unwrap());
+            }
+            socket.write_all(answer.as_bytes()).await.unwrap();
+            String::from_utf8(request).unwrap()
+        };
+        tokio::join!(serve, exchange.attempt(&settings.endpoints[0], &body, 100))
+    }
+
+    #[tokio::test]
+    async fn a_proxy_gets_the_whole_url_or_is_asked_for_a_tunnel() {
+        let done = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+        let (mut request, _) = asked("http://host.example/a?b=c", done).await;
+        request.make_ascii_lowercase();
+        assert!(request.starts_with("post http://host.example/a?b=c http/1.1\r\n"), "{request}");
+        assert!(request.contains("host: host.example\r\n"), "{request}");
+        assert!(request.contains("proxy-authorization: basic "), "{request}");
+
+        let denied = "HTTP/1.1 403 Forbidden\r\n\r\n";
+        let (request, answer) = asked("https://host.example/a", denied).await;
+        assert!(request.starts_with("CONNECT host.example:443 HTTP/1.1\r\nHost: host.example:443\r\n"));
+        let trouble = answer.unwrap_err();
+        assert_eq!(trouble.name, "proxy");
+        assert!(trouble.text.contains("403 Forbidden"), "{}", trouble.text);
     }
 }

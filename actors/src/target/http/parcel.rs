@@ -171,7 +171,10 @@ impl Parcel {
             return None;
         }
         // What was before the first event has ended.
-        let ended = if first > 0 { vec![0..first] } else { Vec::new() };
+        let mut ended = Vec::new();
+        if first > 0 {
+            ended.push(0..first);
+        }
         Some(Self { content: Arc::new(content), claim, next: first, ended, dropped: HashSet::new() })
     }
 

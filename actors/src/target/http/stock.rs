@@ -215,3 +215,6 @@ impl Request {
         Self { pieces, ..Self::default() }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -113,13 +113,17 @@ fn answers(director: &Director, name: &str) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_answered_with_200_was_delivered() {
-    let (lines, port, director) = house("url: /events, response: {code: 202, body: thanks, content_type: text/plain}").await;
+    let (lines, port, director) =
+        house("url: /events, response: {code: 202, body: thanks, content_type: text/plain}").await;
     let ask = |headers: &str, body: &[u8]| request(port, "POST /events?from=test", headers, body);
     let one = ask(JSON, b"{\"n\": 0}");
     assert_eq!((one.status, one.body.as_str()), (202, "thanks"));
     assert!(one.head.contains("content-type: text/plain"));
     assert_eq!(ask(JSON, b"[{\"n\": 1}, {\"n\": 2}]").status, 202);
-    assert_eq!(ask("\r\nContent-Type: application/x-ndjson; charset=utf-8", b"{\"n\": 3}\n{\"n\": 4}\n").status, 202);
+    assert_eq!(
+        ask("\r\nContent-Type: application/x-ndjson; charset=utf-8", b"{\"n\": 3}\n{\"n\": 4}\n").status,
+        202
+    );
     let zipped = format!("{JSON}\r\nContent-Encoding: gzip");
     assert_eq!(ask(&zipped, &gzip(b"{\"n\": 5}")).status, 202);
     let many: String = (6..5000).map(|n| format!("{{\"n\": {n}}}\n")).collect();
@@ -188,7 +192,11 @@ async fn bad_requests_are_refused_by_kind_and_nothing_of_them_is_delivered() {
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_right_credentials_are_taken() {
     let kinds = [
-        ("{type: basic, username: me, password: secret}", "Authorization: Basic bWU6c2VjcmV0", "Authorization: Basic bWU6c2VjcmV1"),
+        (
+            "{type: basic, username: me, password: secret}",
+            "Authorization: Basic bWU6c2VjcmV0",
+            "Authorization: Basic bWU6c2VjcmV1",
+        ),
         ("{type: header, header: {key: X-Key, value: abc}}", "x-key: abc", "x-key: abcd"),
         (
             "{type: hmac, hmac: {type: sha1, header: X-Signature, key: key, prefix: \"sha1=\"}}",
@@ -225,7 +233,8 @@ async fn without_budget_a_sender_is_told_to_come_again() {
         assert!(waiting.len() < 20, "the budget is never used up");
         let mut socket = connect(port);
         socket.set_read_timeout(Some(Duration::from_millis(500))).expect("a limit");
-        write!(socket, "POST / HTTP/1.1\r\nHost: h{JSON}\r\nContent-Length: {}\r\n\r\n", event.len()).expect("sent");
+        write!(socket, "POST / HTTP/1.1\r\nHost: h{JSON}\r\nContent-Length: {}\r\n\r\n", event.len())
+            .expect("sent");
         // Refused, the rest of the body is not read.
         let _ = socket.write_all(event.as_bytes());
         let mut first = [0; 12];
@@ -248,7 +257,10 @@ async fn without_budget_a_sender_is_told_to_come_again() {
 async fn a_pipeline_or_route_that_drops_an_event_still_acknowledges_it() {
     let (lines, port) = (Lines::start(), free_port());
     let yaml = yaml(port, lines.port, "").replace("devices: [in], targets", "devices: [other], targets");
-    let other = format!("devices:\n  - {{id: 2, name: other, type: http, properties: {{address: 127.0.0.1, port: {}}}}}", free_port());
+    let other = format!(
+        "devices:\n  - {{id: 2, name: other, type: http, properties: {{address: 127.0.0.1, port: {}}}}}",
+        free_port()
+    );
     let director = start(&yaml.replacen("devices:", &other, 1), 1).await;
     assert_eq!(post(port, JSON, b"{\"n\":1}").status, 200);
     let device = director.inventory().device("in").expect("there");
@@ -263,7 +275,8 @@ async fn tls_is_spoken_with_the_certificate_on_disk() {
     let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
     std::fs::write(&cert, made.cert.pem()).expect("written");
     std::fs::write(&key, made.signing_key.serialize_pem()).expect("written");
-    let tls = format!("tls: {{status: true, cert_name: \"{}\", key_name: \"{}\"}}", cert.display(), key.display());
+    let tls =
+        format!("tls: {{status: true, cert_name: \"{}\", key_name: \"{}\"}}", cert.display(), key.display());
     let (lines, port, director) = house(&tls).await;
     let mut roots = rustls::RootCertStore::empty();
     roots.add(made.cert.der().clone()).expect("an authority");

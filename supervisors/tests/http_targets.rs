@@ -168,9 +168,10 @@ async fn bodies_are_compressed_and_signed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn json_formats_make_objects_of_lines() {
     let lines = ["plain \"text\"".to_owned(), "{\"a\": 1}".to_owned(), "{broken".to_owned()];
-    let expected: Vec<Value> = ["{\"message\":\"plain \\\"text\\\"\"}", "{\"a\":1}", "{\"message\":\"{broken\"}"]
-        .map(|json| serde_json::from_str(json).expect("json"))
-        .to_vec();
+    let expected: Vec<Value> =
+        ["{\"message\":\"plain \\\"text\\\"\"}", "{\"a\":1}", "{\"message\":\"{broken\"}"]
+            .map(|json| serde_json::from_str(json).expect("json"))
+            .to_vec();
     for format in ["json", "json_batch", "form"] {
         let (server, port) = (HttpServer::start(|_, _| ok()), free_port());
         let yaml = http(port, &server, &format!("format: {format}, ordering: strict"));
@@ -295,7 +296,9 @@ async fn elastic_items_are_repeated_or_refused_one_by_one() {
             let text = document["message"].as_str().expect("a message").to_owned();
             match *times {
                 1 => r#"{"create":{"status":429,"error":{"type":"busy","reason":"later"}}}"#,
-                _ if text.contains('7') => r#"{"create":{"status":400,"error":{"type":"bad","reason":"a 7"}}}"#,
+                _ if text.contains('7') => {
+                    r#"{"create":{"status":400,"error":{"type":"bad","reason":"a 7"}}}"#
+                }
                 2 => r#"{"create":{"status":201}}"#,
                 _ => r#"{"create":{"status":409,"error":{"type":"conflict","reason":"there"}}}"#,
             }
@@ -332,7 +335,11 @@ async fn splunk_gets_envelopes_and_refuses_one_event_alone() {
     let server = HttpServer::start(|_, request| {
         let bad = request.lines().iter().position(|line| line.contains("line 3 "));
         match bad {
-            Some(n) => Reply::Status(400, "", format!("{{\"text\":\"Invalid data format\",\"code\":6,\"invalid-event-number\":{n}}}")),
+            Some(n) => Reply::Status(
+                400,
+                "",
+                format!("{{\"text\":\"Invalid data format\",\"code\":6,\"invalid-event-number\":{n}}}"),
+            ),
             None => Reply::Status(200, "", "{\"text\":\"Success\",\"code\":0}".into()),
         }
     });
@@ -349,7 +356,10 @@ async fn splunk_gets_envelopes_and_refuses_one_event_alone() {
     assert_eq!(request.path, "/services/collector/event");
     assert_eq!(request.header("authorization"), Some("Splunk abc"));
     let event: Value = serde_json::from_str(&request.lines()[0]).expect("json");
-    assert_eq!((&event["index"], &event["sourcetype"], &event["host"]), (&"main".into(), &"t".into(), &"127.0.0.1".into()));
+    assert_eq!(
+        (&event["index"], &event["sourcetype"], &event["host"]),
+        (&"main".into(), &"t".into(), &"127.0.0.1".into())
+    );
     assert!(event["time"].is_number() && event["event"].is_string());
     director.stop().await;
 }

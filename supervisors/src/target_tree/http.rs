@@ -1,20 +1,21 @@
 //! What the configuration of `http`, `elastic` and `splunk` targets means for their senders.
 
+use crate::tls_settings::client_settings;
 use actors::child::spec::Common;
+use actors::target::http::document::write_escaped;
 use actors::target::http::elastic::{Action, Elastic};
 use actors::target::http::plain::Plain;
 use actors::target::http::proxy::Proxies;
 use actors::target::http::splunk::Splunk;
-use actors::target::http::document::write_escaped;
 use actors::target::http::{Dialect, Endpoint, Gather, HttpSettings, RetryPolicy, TimeLimits};
 use anyhow::Context;
 use config::TargetKind;
 use config::target::{
     ClientTls, ElasticTarget, HttpBody, HttpMethod, HttpTarget, Ordering, SplunkCredential, SplunkTarget,
-    TargetAuthentication, TlsVersion, WriteAction,
+    TargetAuthentication, WriteAction,
 };
 use http::Method;
-use security::tls::{Authorities, ClientSettings, Identity, Reloading, Verify, Version, Versions, client_config};
+use security::tls::{Reloading, client_config};
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,7 +47,11 @@ struct Parts {
 ///
 /// # Errors
 /// When something can't be sent, or a variable for proxies is wrong.
-pub(super) fn settings(target: &config::Target, lanes: usize, common: &Common) -> anyhow::Result<HttpSettings> {
+pub(super) fn settings(
+    target: &config::Target,
+    lanes: usize,
+    common: &Common,
+) -> anyhow::Result<HttpSettings> {
     let parts = match &target.kind {
         TargetKind::Http(http) => plain(http),
         TargetKind::Elastic(elastic) => bulk(elastic, common.rng.next_u64()),
@@ -168,8 +173,7 @@ fn bulk(elastic: &ElasticTarget, process: u64) -> anyhow::Result<Parts> {
 }
 
 fn collector(splunk: &SplunkTarget) -> anyhow::Result<Parts> {
-    let defaults =
-        [("index", &splunk.index), ("sourcetype", &splunk.sourcetype), ("source", &splunk.source)];
+    let defaults = [("index", &splunk.index), ("sourcetype", &splunk.sourcetype), ("source", &splunk.source)];
     let query: Vec<(&str, &str)> =
         defaults.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?))).collect();
     let is_raw = |url: &String| {
@@ -238,16 +242,7 @@ fn with_query(path: &str, before: &str, more: &[(&str, &str)]) -> String {
 
 /// TLS is set up when the first connection needs it: a missing file is trouble of this target alone.
 fn tls(tls: &ClientTls) -> Reloading<rustls::ClientConfig> {
-    let version = |version| match version {
-        TlsVersion::Tls12 => Version::Tls12,
-        TlsVersion::Tls13 => Version::Tls13,
-    };
-    let authorities = tls.ca.clone().map_or(Authorities::System, Authorities::File);
-    let settings = ClientSettings {
-        verify: if tls.verify { Verify::Against(authorities) } else { Verify::Nothing },
-        identity: tls.certificate.clone().map(|(certificate, key)| Identity { certificate, key }),
-        versions: Versions { min: version(tls.min), max: version(tls.max) },
-    };
+    let settings = client_settings(tls);
     let identity = tls.certificate.iter().flat_map(|(certificate, key)| [certificate, key]);
     let files = tls.ca.iter().chain(identity).cloned().collect();
     Reloading::new(files, move || client_config(&settings))

@@ -110,7 +110,8 @@ fn serve(stream: impl Read + Write, noted: &Mutex<Vec<Request>>, script: &Arc<Sc
         match script(number, &request) {
             Reply::Status(code, headers, body) => {
                 let length = body.len();
-                write!(out, "HTTP/1.1 {code} Said\r\n{headers}Content-Length: {length}\r\n\r\n{body}").ok()?;
+                write!(out, "HTTP/1.1 {code} Said\r\n{headers}Content-Length: {length}\r\n\r\n{body}")
+                    .ok()?;
             }
             Reply::Chunked(body) => {
                 write!(out, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").ok()?;

@@ -148,7 +148,7 @@ impl Desk {
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let (head, mut body) = request.into_parts();
-        let taken = match admit(&head, &self.settings) {
+        let taken = match self.within_rate().and_then(|()| admit(&head, &self.settings)) {
             Ok(admitted) => match read(&mut body, admitted, &self.device.share, &self.settings).await {
                 Ok(received) => self.take_in(received).await,
                 Err(refusal) => Err(refusal),
@@ -167,6 +167,19 @@ impl Desk {
         }
     }
 
+    /// Whether the device's rate limit lets another request in: what earlier ones took in advance is paid off first.
+    fn within_rate(&self) -> Result<(), Refusal> {
+        match self.charge(0) {
+            Duration::ZERO => Ok(()),
+            wait => Err(Refusal::Rate(wait)),
+        }
+    }
+
+    fn charge(&self, events: u64) -> Duration {
+        let profile = self.device.profile.load();
+        profile.rate.as_ref().map_or(Duration::ZERO, |rate| rate.charge(events, self.clock.now()))
+    }
+
     /// Submits events and waits until they are settled.
     async fn take_in(&self, received: Received) -> Result<(), Refusal> {
         let now = self.clock.unix_nanos();
@@ -178,7 +191,8 @@ impl Desk {
             self.device.submit(&self.ledger, batch);
         }
         // Requests of a connection come one after the other (HTTP/1.1), so nobody else counts.
-        self.next_seq.store(next, Relaxed);
+        let first = self.next_seq.swap(next, Relaxed);
+        self.charge(next - first);
         self.device.touch(now);
         let settled = acknowledged.wait_for(|upto| *upto >= next);
         let stopping = async {

@@ -36,7 +36,8 @@ impl Credentials {
             }
             Credentials::Hmac { name, prefix, key } => {
                 let presented = headers.get(name).and_then(|value| value.to_str().ok());
-                let signature = presented.and_then(|value| unhex(value.strip_prefix(prefix.as_str())?.trim()));
+                let signature =
+                    presented.and_then(|value| unhex(value.strip_prefix(prefix.as_str())?.trim()));
                 let signature = signature.ok_or(Refusal::Credentials { basic: false })?;
                 Ok(Proof::OfBody { hashed: key.clone(), signature })
             }

@@ -34,7 +34,8 @@ pub fn admit(head: &request::Parts, settings: &HttpSettings) -> Result<Admitted,
     if !content_type.as_deref().is_none_or(|sent| is_wanted(sent, &settings.content_type)) {
         return Err(Refusal::Type { wanted: settings.content_type.clone() });
     }
-    let gzip = match text(&head.headers, &CONTENT_ENCODING).unwrap_or_default().to_ascii_lowercase().as_str() {
+    let gzip = match text(&head.headers, &CONTENT_ENCODING).unwrap_or_default().to_ascii_lowercase().as_str()
+    {
         "" | "identity" => false,
         "gzip" | "x-gzip" => true,
         _ => return Err(Refusal::Encoding),

@@ -5,6 +5,7 @@ use event::model::json_write::write_text;
 use http::header::{ACCEPT_ENCODING, ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
+use std::time::Duration;
 
 /// Whoever was refused for want of room or time may come again after so many seconds.
 const COME_AGAIN: HeaderValue = HeaderValue::from_static("1");
@@ -30,6 +31,8 @@ pub enum Refusal {
     Encoding,
     /// A body over the limit, which is in bytes.
     TooLarge(usize),
+    /// Over the device's rate limit, for so long.
+    Rate(Duration),
     /// No memory budget at present.
     Full,
     /// The body did not go on in time.
@@ -50,6 +53,7 @@ impl Refusal {
             Refusal::Type { .. } => "content_type",
             Refusal::Encoding => "encoding",
             Refusal::TooLarge(_) => "too_large",
+            Refusal::Rate(_) => "rate",
             Refusal::Full => "no_budget",
             Refusal::Slow => "slow",
             Refusal::Broken(_) => "broken",
@@ -65,6 +69,7 @@ impl Refusal {
             Refusal::Type { .. } | Refusal::Encoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Refusal::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::Full | Refusal::NotYet => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Rate(_) => StatusCode::TOO_MANY_REQUESTS,
             Refusal::Slow => StatusCode::REQUEST_TIMEOUT,
             Refusal::Broken(_) => StatusCode::BAD_REQUEST,
         }
@@ -78,6 +83,7 @@ impl Refusal {
             Refusal::Type { wanted } => format!("the content type is not {wanted}"),
             Refusal::Encoding => "the body is compressed with something else than gzip".to_owned(),
             Refusal::TooLarge(limit) => format!("the body has more than {limit} bytes; send it in parts"),
+            Refusal::Rate(_) => "too many events a second; send it again later".to_owned(),
             Refusal::Full => "too much is under way; send it again".to_owned(),
             Refusal::Slow => "the body did not arrive in time".to_owned(),
             Refusal::Broken(why) => why.clone(),
@@ -103,6 +109,10 @@ impl Refusal {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"events\""))
             }
             Refusal::Encoding => headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip")),
+            Refusal::Rate(wait) => {
+                // Whole seconds, rounded up.
+                headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1))
+            }
             Refusal::Full | Refusal::NotYet => headers.insert(RETRY_AFTER, COME_AGAIN),
             _ => None,
         };

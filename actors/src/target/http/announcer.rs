@@ -34,7 +34,12 @@ impl Announcer {
     }
 
     /// A request arrived.
-    pub fn delivering<M: Send + 'static>(&mut self, me: &Me<M>, endpoint: usize, url: &impl std::fmt::Display) {
+    pub fn delivering<M: Send + 'static>(
+        &mut self,
+        me: &Me<M>,
+        endpoint: usize,
+        url: &impl std::fmt::Display,
+    ) {
         let before = std::mem::replace(&mut self.state, State::Delivering { endpoint });
         if before == self.state || matches!(before, State::Delivering { .. }) {
             return;

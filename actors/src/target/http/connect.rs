@@ -64,7 +64,10 @@ async fn open(origin: &Origin, settings: &HttpSettings) -> Result<Io, Trouble> {
     }
     let tls = |e: &dyn std::fmt::Display| Trouble {
         name: "tls",
-        text: format!("no tls with {}:{}: {e}; check the certificates and tls properties", origin.host, origin.port),
+        text: format!(
+            "no tls with {}:{}: {e}; check the certificates and tls properties",
+            origin.host, origin.port
+        ),
     };
     let config = settings.tls.current().map_err(|e| tls(&e))?;
     let name = server_name(&origin.host).map_err(|e| tls(&e))?;

@@ -115,7 +115,10 @@ mod tests {
     #[test]
     fn a_form_has_the_fields_of_an_object() {
         let form = |event: &[u8]| written(|out| write_form(event, out));
-        assert_eq!(form(b"{\"a b\":\"1&2\",\"n\":3,\"o\":{\"p\":null},\"z\":null}"), "a+b=1%262&n=3&o=%7B%22p%22%3Anull%7D&z=");
+        assert_eq!(
+            form(b"{\"a b\":\"1&2\",\"n\":3,\"o\":{\"p\":null},\"z\":null}"),
+            "a+b=1%262&n=3&o=%7B%22p%22%3Anull%7D&z="
+        );
         assert_eq!(form("ä=b".as_bytes()), "message=%C3%A4%3Db");
     }
 }

@@ -195,7 +195,9 @@ mod tests {
 
     #[test]
     fn an_answer_that_leaves_events_open_is_no_delivery() {
-        for body in ["", "{}", "ok", r#"{"errors":true,"items":[]}"#, r#"{"errors":true,"items":[{"create":{"#] {
+        for body in
+            ["", "{}", "ok", r#"{"errors":true,"items":[]}"#, r#"{"errors":true,"items":[{"create":{"#]
+        {
             assert!(matches!(judged(Action::Create, body, 1), Verdict::Again { .. }), "{body}");
         }
         assert_eq!(judged(Action::Create, r#"{"took":1,"errors":false}"#, 1), Verdict::Delivered);

@@ -133,7 +133,8 @@ impl Exchange<'_> {
             Some(_) => endpoint.url().parse(),
             None => Ok(endpoint.path.clone().into()),
         };
-        let invalid = |e: http::uri::InvalidUri| Failure::Other(Trouble { name: "other", text: e.to_string() });
+        let invalid =
+            |e: http::uri::InvalidUri| Failure::Other(Trouble { name: "other", text: e.to_string() });
         let mut request = Request::new(body.clone());
         *request.method_mut() = method.clone();
         *request.uri_mut() = uri.map_err(invalid)?;

@@ -37,7 +37,6 @@ pub mod settings;
 pub mod splunk;
 pub mod stock;
 
-
 pub use dialect::Dialect;
 pub use endpoint::Endpoint;
 pub use sender::HttpSender;

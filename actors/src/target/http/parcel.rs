@@ -3,7 +3,7 @@
 //! Cost: for whole requests that end in order a range is moved on; events are looked at one by one only
 //! where some of them end otherwise than the rest.
 
-use crate::data::delivery::{Delivery, Encoded, Payload};
+use crate::data::delivery::{Delivery, Encoded, EncodedEvent, Payload};
 use bytes::Bytes;
 use event::{Batch, BranchId, Cause, Claim, Layout, Settled};
 use std::collections::HashSet;
@@ -62,7 +62,7 @@ impl Content {
         match &self.payload {
             Payload::Raw(batch) => batch.bytes(event),
             Payload::Encoded(Encoded { bytes, events, .. }) => {
-                let Range { start, end } = events[event as usize].1.clone();
+                let EncodedEvent { start, end, .. } = events[event as usize];
                 &bytes[start as usize..end as usize]
             }
         }
@@ -80,7 +80,7 @@ impl Content {
     pub fn record(&self, event: u32) -> u32 {
         match &self.payload {
             Payload::Raw(_) => event,
-            Payload::Encoded(encoded) => encoded.events[event as usize].0,
+            Payload::Encoded(encoded) => encoded.events[event as usize].record,
         }
     }
 
@@ -93,7 +93,7 @@ impl Content {
         let siblings = match &self.payload {
             Payload::Raw(_) => 0,
             Payload::Encoded(Encoded { events, .. }) => {
-                events[..event as usize].iter().rev().take_while(|(r, _)| *r == record).count()
+                events[..event as usize].iter().rev().take_while(|e| e.record == record).count()
             }
         };
         EventId {
@@ -110,7 +110,13 @@ impl Content {
             Payload::Raw(batch) => {
                 batch.delimited(range, delimiter).map(|slice| batch.slab().slice_ref(slice))
             }
-            Payload::Encoded(_) => None,
+            Payload::Encoded(encoded) => {
+                let events = &encoded.events[range.start as usize..range.end as usize];
+                let gapless = events.windows(2).all(|pair| pair[0].end + 1 == pair[1].start);
+                let (first, last) = (events.first()?, events.last()?);
+                let as_asked = gapless && encoded.delimiter == delimiter;
+                as_asked.then(|| encoded.bytes.slice(first.start as usize..last.end as usize + 1))
+            }
         }
     }
 
@@ -132,16 +138,14 @@ impl Content {
             }
             Payload::Encoded(Encoded { events, .. }) => {
                 let events = &events[range.start as usize..range.end as usize];
-                events.iter().map(|(_, bytes)| u64::from(bytes.end - bytes.start)).sum()
+                events.iter().map(|event| u64::from(event.end - event.start)).sum()
             }
         }
     }
 
     /// How many of the events of `range` go into so many bytes, each with an overhead.
     pub fn fitting(&self, range: Range<u32>, bytes: u64, overhead: u64) -> u32 {
-        let size = |events: u32| {
-            self.bytes(range.start..range.start + events) + u64::from(events) * overhead
-        };
+        let size = |events: u32| self.bytes(range.start..range.start + events) + u64::from(events) * overhead;
         let (mut fits, mut too_many) = (0, range.end - range.start + 1);
         if size(too_many - 1) <= bytes {
             return too_many - 1;
@@ -164,7 +168,7 @@ impl Parcel {
         let first = match &content.payload {
             Payload::Raw(_) => claim.first(),
             // What an earlier life settled is not sent again.
-            Payload::Encoded(e) => e.events.partition_point(|(record, _)| *record < claim.first()) as u32,
+            Payload::Encoded(e) => e.events.partition_point(|event| event.record < claim.first()) as u32,
         };
         if first >= content.events() {
             claim.settle(Settled::Delivered);

@@ -80,11 +80,7 @@ enum Step {
 
 impl HttpSender {
     /// A sender of this target at this address.
-    pub fn new(
-        target: Arc<Target>,
-        address: Arc<Address<HttpMessage>>,
-        settings: Arc<HttpSettings>,
-    ) -> Self {
+    pub fn new(target: Arc<Target>, address: Arc<Address<HttpMessage>>, settings: Arc<HttpSettings>) -> Self {
         Self {
             announcer: Announcer::new(Arc::clone(&target)),
             pool: Arc::new(Pool::new(settings.in_flight)),
@@ -304,7 +300,8 @@ impl HttpSender {
                 }
             }
         }
-        let open = |number: &u32| refused.binary_search(number).is_ok() || later.binary_search(number).is_ok();
+        let open =
+            |number: &u32| refused.binary_search(number).is_ok() || later.binary_search(number).is_ok();
         let delivered = request.only((0..request.events()).filter(|number| !open(number)));
         self.stock.delivered(&delivered);
         if let Some(why) = why {

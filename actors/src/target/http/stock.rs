@@ -104,7 +104,8 @@ impl Stock {
                 continue;
             }
             let room = rest.start..rest.end.min(rest.start.saturating_add(size.events - events));
-            let mut count = parcel.content().fitting(room.clone(), size.bytes.saturating_sub(bytes), size.overhead);
+            let mut count =
+                parcel.content().fitting(room.clone(), size.bytes.saturating_sub(bytes), size.overhead);
             if count == 0 && events == 0 && !room.is_empty() {
                 count = 1;
             }

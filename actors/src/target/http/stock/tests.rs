@@ -1,7 +1,7 @@
 //! Requests are cut to size, and whatever order they end in, each event ends once.
 
 use super::*;
-use crate::data::delivery::{Encoded, Payload};
+use crate::data::delivery::{Encoded, EncodedEvent, Payload};
 use bytes::Bytes;
 use event::batch::Parts;
 use event::flow::TargetFlow;
@@ -139,13 +139,16 @@ fn events_of_one_record_settle_it_together_and_keep_their_ids_apart() {
     let Delivery { payload, claim } = house.lines(3);
     let Payload::Raw(batch) = payload else { unreachable!("lines are raw") };
     // Nothing was made from record 0; two events from record 1.
-    let events = vec![(1, 0..1), (1, 1..2), (2, 2..3)];
+    let event = |record, start| EncodedEvent { record, start, end: start + 1 };
+    let events = [event(1, 0), event(1, 2), event(2, 4)].into();
     let hold = Arc::new(house.budget.share().nothing());
-    let encoded = Encoded { batch, bytes: Bytes::from_static(b"abc"), events, hold };
+    let bytes = Bytes::from_static(b"a\nb\nc\n");
+    let encoded = Encoded { batch, bytes, delimiter: b'\n', events, hold };
     let mut stock = Stock::default();
     stock.take_in(Delivery { payload: Payload::Encoded(encoded), claim }, Instant::now());
     let request = stock.cut(SIZE).expect("events wait");
     let content = &request.pieces[0].content;
+    assert_eq!(content.delimited(1..3, b'\n').as_deref(), Some(&b"b\nc\n"[..]));
     let (a, b) = (content.id(0), content.id(1));
     assert_eq!((a.sequence, a.part, b.sequence, b.part), (1, 0, 1, 1));
     stock.delivered(&request.only([0]));

@@ -10,7 +10,6 @@ use house::{LIMIT, connect, free_port, start, until};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 use supervisors::Director;
 
 /// A line receiver.
@@ -183,9 +182,20 @@ async fn bad_requests_are_refused_by_kind_and_nothing_of_them_is_delivered() {
     }
     assert!(request(port, "PUT /", JSON, b"{}").head.contains("allow: post"));
     assert_eq!(post(port, JSON, b"{\"good\": 1}").status, 200);
+    // Its bytes were acknowledged by the receiver's kernel; the receiver has yet to read them.
+    until("the good event arrived", || !lines.all().is_empty()).await;
     assert_eq!(lines.all(), ["{\"good\": 1}"]);
     assert_eq!(director.inventory().device("in").expect("there").flow.accepted.get(), 1);
     until("no budget is held", || director.budget().used() == 0).await;
+    director.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sender_of_a_long_body_sees_why_it_is_refused() {
+    let (_lines, port, director) = house("").await;
+    for _ in 0..5 {
+        assert_eq!(request(port, "POST /else", JSON, &vec![b' '; 8 << 20]).status, 404);
+    }
     director.stop().await;
 }
 
@@ -226,28 +236,26 @@ async fn without_budget_a_sender_is_told_to_come_again() {
     let (port, out) = (free_port(), silent.local_addr().expect("bound").port());
     drop(silent);
     let director = start(&yaml(port, out, ""), 1).await;
-    let mut waiting = Vec::new();
+    let device = director.inventory().device("in").expect("there");
+    let (mut waiting, refused) = (Vec::new(), || answers(&director, "no_budget") > 0);
     let event = format!("{{\"long\": \"{}\"}}", "x".repeat(8 << 20));
     // Several of these take the whole budget; their answers are not waited for.
-    let refused = loop {
+    while !refused() {
         assert!(waiting.len() < 20, "the budget is never used up");
         let mut socket = connect(port);
-        socket.set_read_timeout(Some(Duration::from_millis(500))).expect("a limit");
-        write!(socket, "POST / HTTP/1.1\r\nHost: h{JSON}\r\nContent-Length: {}\r\n\r\n", event.len())
+        socket.set_read_timeout(Some(LIMIT)).expect("a limit");
+        let length = event.len();
+        write!(socket, "POST / HTTP/1.1\r\nHost: h{JSON}\r\nContent-Length: {length}\r\n\r\n{event}")
             .expect("sent");
-        // Refused, the rest of the body is not read.
-        let _ = socket.write_all(event.as_bytes());
-        let mut first = [0; 12];
-        match socket.read_exact(&mut first) {
-            Ok(()) => break (first, socket),
-            Err(_) => waiting.push(socket),
-        }
-    };
-    assert_eq!(&refused.0, b"HTTP/1.1 503");
-    assert!(answers(&director, "no_budget") > 0);
+        waiting.push(socket);
+        let taken_in = || device.flow.accepted.get() == waiting.len() as u64;
+        until("the event is taken in or refused", || taken_in() || refused()).await;
+    }
+    let told = answer(waiting.last_mut().expect("one was refused"));
+    assert_eq!(told.status, 503);
+    assert!(told.head.contains("retry-after: "));
     // After ten seconds the first is told that its event is not delivered yet.
     let first = waiting.first_mut().expect("one was taken in");
-    first.set_read_timeout(Some(LIMIT)).expect("a limit");
     let told = answer(first);
     assert_eq!(told.status, 503);
     assert!(told.head.contains("retry-after: "));
@@ -300,10 +308,10 @@ async fn a_connection_that_panics_answers_nothing_that_is_not_delivered() {
     let (lines, port, director) = house("").await;
     let acknowledged = |n: u32| {
         let mut socket = connect(port);
-        write!(socket, "POST / HTTP/1.1\r\nHost: h{JSON}\r\nContent-Length: 5\r\n\r\n[{n:03}]")
-            .expect("sent");
+        let request = format!("POST / HTTP/1.1\r\nHost: h{JSON}\r\nContent-Length: 5\r\n\r\n[{n:03}]");
         let mut status = [0; 12];
-        socket.read_exact(&mut status).is_ok() && &status == b"HTTP/1.1 200"
+        let answered = socket.write_all(request.as_bytes()).and_then(|()| socket.read_exact(&mut status));
+        answered.is_ok() && &status == b"HTTP/1.1 200"
     };
     let mut sent = Vec::new();
     for n in 100..150 {
@@ -317,7 +325,6 @@ async fn a_connection_that_panics_answers_nothing_that_is_not_delivered() {
     assert!(sent.len() < 50, "some were not acknowledged");
     until("the faults were suffered", || director.faults().pending() == 0).await;
     until("all events are settled", || director.inventory().held() == 0).await;
-    let seen = lines.all();
-    assert!(sent.iter().all(|n| seen.contains(n)), "{sent:?} in {seen:?}");
+    until("what was acknowledged arrived", || sent.iter().all(|n| lines.all().contains(n))).await;
     director.stop().await;
 }

@@ -13,9 +13,9 @@ use crate::data::device::Device;
 use crate::data::lane::{Berth, Lane};
 use bytes::Bytes;
 use event::Ledger;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, EXPECT};
 use http::{Request, Response};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -34,6 +34,11 @@ use tokio_util::sync::CancellationToken;
 
 /// When the device stops, requests that wait for their acknowledgement have this much longer.
 const STOPPING_GRACE: Duration = Duration::from_secs(4);
+
+/// So much of a refused request's body is read, so that its sender sees the answer: more than bodies usually have.
+const DISCARD_BYTES: usize = 32 << 20;
+/// For so long at most.
+const DISCARD_WITHIN: Duration = Duration::from_secs(1);
 
 /// What a connection is made of.
 pub struct Call {
@@ -162,6 +167,9 @@ impl Desk {
             }
             Err(refusal) => {
                 self.device.meters.answers.add(refusal.name());
+                if !head.headers.contains_key(EXPECT) {
+                    discard(&mut body).await;
+                }
                 refusal.answer(body.is_end_stream())
             }
         }
@@ -214,6 +222,22 @@ impl Desk {
         response.headers_mut().insert(CONTENT_TYPE, content_type.clone());
         response
     }
+}
+
+/// Reads on a little when a request is refused: a connection that is closed with unread bytes is reset, and on some
+/// systems the answer is lost with it (RFC 9112 §9.6).
+async fn discard(body: &mut Incoming) {
+    let read = async {
+        let mut left = DISCARD_BYTES;
+        while let Some(Ok(frame)) = body.frame().await {
+            match left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
+                Some(less) => left = less,
+                None => return,
+            }
+        }
+    };
+    // Whoever sends no more at present may as well be answered.
+    let _ = tokio::time::timeout(DISCARD_WITHIN, read).await;
 }
 
 /// How a connection ended with an error; the names are those of the metrics.

@@ -1,6 +1,7 @@
 //! The subtree of a target: one line in [`senders`] for each type.
 
 mod files;
+mod http;
 mod streams;
 
 use crate::supervisor::{Announce, Charge, StopOrder, subtree};
@@ -9,6 +10,7 @@ use actors::child::{Child, ChildSpec, Home};
 use actors::data::delivery::ToSender;
 use actors::data::{Address, Door, Lane, Lanes, Target};
 use actors::target::discard::Discard;
+use actors::target::http::HttpSender;
 use actors::target::shown::{Show, Shown};
 use actors::target::tcp_sender::TcpSender;
 use actors::target::udp_sender::UdpSender;
@@ -74,7 +76,12 @@ pub fn senders(
                 }
             }
         }
-        _ => anyhow::bail!("target \"{}\": this type is not available in this version", target.name),
+        TargetKind::Http(_) | TargetKind::Elastic(_) | TargetKind::Splunk(_) => {
+            let settings = Arc::new(http::settings(config, lanes.all().len(), common)?);
+            homes.each_lane(move |address| {
+                HttpSender::new(Arc::clone(&target), address, Arc::clone(&settings))
+            })
+        }
     })
 }
 

@@ -55,6 +55,8 @@ pub struct DeviceMeters {
     pub replicas: Arc<ReplicaMeters>,
     /// When the last event came in, in nanoseconds since the Unix epoch; 0 for never.
     pub last_event: AtomicU64,
+    /// Answers to HTTP requests: `ok`, or why not.
+    pub answers: ByName,
     /// How connections ended, by cause.
     pub ended: ByName,
 }

@@ -2,12 +2,14 @@
 //!
 //! * [`tcp_listener`] accepts, [`transport`] opens (with TLS or without), [`connection`] reads byte streams;
 //! * [`udp_listener`] reads datagrams, many at once by [`datagrams`];
+//! * [`http`]: a server that turns requests into events;
 //! * [`bind`]: why an address can't be bound; [`silence`]: whether a device still hears anything;
 //! * [`replica`]: passes on everything as it came in.
 
 pub mod bind;
 pub mod connection;
 pub mod datagrams;
+pub mod http;
 pub mod replica;
 pub mod silence;
 pub mod tcp_listener;

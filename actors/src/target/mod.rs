@@ -11,6 +11,7 @@ mod rig;
 pub mod shown;
 mod tcp_info;
 mod tcp_queue;
+pub mod http;
 pub mod tcp_sender;
 mod tls_layer;
 pub mod trouble;

@@ -182,6 +182,11 @@ impl Sealed {
         self.hold.more(bytes)
     }
 
+    /// How records lie in the slab.
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
     /// The slab.
     pub fn slab(&self) -> &Bytes {
         &self.slab

@@ -1,6 +1,7 @@
 //! The subtree of a device: one line in [`entrance`] for each type.
 
 mod companions;
+mod http;
 mod listeners;
 
 pub use companions::{Companions, companions};
@@ -65,6 +66,7 @@ pub fn entrance(device: &Arc<Device>, kind: &DeviceKind, lanes: &Lanes) -> anyho
             SyslogTransport::Udp => Ok(datagram_sockets(device, lanes, &d.listen, longest_datagram(d))),
             SyslogTransport::Tcp(c) => stream_sockets(device, lanes, &d.listen, c, d.max_message_bytes),
         },
+        DeviceKind::Http(d) => http::server(device, lanes, d),
         _ => anyhow::bail!("device \"{}\": this type is not available in this version", device.name),
     }
 }

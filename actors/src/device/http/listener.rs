@@ -1,0 +1,139 @@
+//! The listener of an HTTP device: accepts connections and has each of them adopted as a child of its own.
+//!
+//! A port that can't be bound, or a certificate that can't be read, is a condition, not a failure.
+
+use super::connection::{Call, HttpConnection};
+use super::settings::HttpSettings;
+use crate::child::actor::Next;
+use crate::child::{Child, ChildSpec, Condition, Home, Me, Restart};
+use crate::data::device::Device;
+use crate::data::lane::Lanes;
+use crate::device::bind::{BIND_AGAIN, bind_trouble};
+use parking_lot::Mutex;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener as Socket, TcpStream};
+
+/// How long to wait when accepting fails (no descriptors left, say).
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
+/// The listener.
+pub struct HttpListener {
+    device: Arc<Device>,
+    lanes: Lanes,
+    settings: Arc<HttpSettings>,
+    taken: u64,
+}
+
+impl HttpListener {
+    /// A listener of this device.
+    pub fn new(device: Arc<Device>, lanes: Lanes, settings: Arc<HttpSettings>) -> Self {
+        Self { device, lanes, settings, taken: 0 }
+    }
+
+    fn try_listen(&self, me: &Me<()>) -> Result<Socket, String> {
+        if let Some(tls) = &self.settings.tls {
+            tls.current().map_err(|e| format!("{e}; retrying every {} s", BIND_AGAIN.as_secs()))?;
+        }
+        let address = self.settings.address;
+        let socket = me.context.common.sockets.tcp(address).and_then(Socket::from_std);
+        socket.map_err(|e| bind_trouble(address, &e))
+    }
+
+    /// Listens, however often that has to be tried.
+    async fn listen(&self, me: &Me<()>) -> Socket {
+        let mut reported = String::new();
+        loop {
+            let text = match self.try_listen(me) {
+                Ok(socket) => {
+                    let address = socket.local_addr().unwrap_or(self.settings.address);
+                    tracing::info!(device = &*self.device.name, %address, "listener is started");
+                    me.report(Condition::Note(format!("listening on {address}")));
+                    return socket;
+                }
+                Err(text) => text,
+            };
+            if text != reported {
+                tracing::error!(device = &*self.device.name, "{text}");
+                me.report(Condition::Trouble(text.clone()));
+                reported = text;
+            }
+            me.waiting(tokio::time::sleep(BIND_AGAIN)).await;
+        }
+    }
+
+    fn take_in(&mut self, me: &Me<()>, socket: TcpStream, peer: SocketAddr) {
+        let meters = &self.device.meters;
+        if !self.settings.access.allows(peer.ip()) {
+            meters.denied.add(1);
+            return;
+        }
+        if meters.open.get() >= self.settings.max_connections as i64 {
+            meters.refused.add(1);
+            return;
+        }
+        let tls = match &self.settings.tls {
+            None => None,
+            Some(tls) => match tls.current() {
+                Ok(config) => Some(config),
+                // It was read before the first connection, and what was read stays in use.
+                Err(_) => return,
+            },
+        };
+        // Without it an idle connection whose peer vanished would stay until the time-out.
+        let _ = socket2::SockRef::from(&socket).set_keepalive(true);
+        let Ok(socket) = socket.into_std() else { return };
+        let lane = Arc::clone(self.lanes.least_loaded());
+        let name = format!("connection-{}-{}", me.context.generation, self.taken);
+        self.taken += 1;
+        let home = Home::Lane(Arc::clone(&lane));
+        let (device, settings) = (Arc::clone(&self.device), Arc::clone(&self.settings));
+        // It has one life: what was read of a request dies with its actor.
+        let call = Mutex::new(Some(Call { socket, peer, tls }));
+        let make = move || {
+            let Some(call) = call.lock().take() else { anyhow::bail!("its socket is gone") };
+            Ok(HttpConnection::new(call, Arc::clone(&device), Arc::clone(&lane), Arc::clone(&settings)))
+        };
+        me.context.nursery.adopt(ChildSpec::new(name, "connection", home, make).restart(Restart::Never));
+    }
+}
+
+impl Child for HttpListener {
+    type Message = ();
+
+    fn start(&mut self, me: &Me<()>) -> anyhow::Result<()> {
+        me.note(());
+        Ok(())
+    }
+
+    async fn handle(&mut self, me: &Me<()>, (): ()) -> anyhow::Result<Next> {
+        let socket = tokio::select! {
+            () = me.stopping() => return Ok(Next::Done),
+            socket = self.listen(me) => socket,
+        };
+        loop {
+            let accepted = tokio::select! {
+                () = me.stopping() => return Ok(Next::Done),
+                accepted = me.waiting(socket.accept()) => accepted,
+            };
+            match accepted {
+                Ok((socket, peer)) => self.take_in(me, socket, peer),
+                Err(e) if is_of_one_connection(&e) => {}
+                Err(e) => {
+                    let text = format!("cannot accept connections: {e}; raise the limit of open files");
+                    tracing::error!(device = &*self.device.name, "{text}");
+                    me.report(Condition::Trouble(text));
+                    me.waiting(tokio::time::sleep(ACCEPT_AGAIN)).await;
+                }
+            }
+        }
+    }
+}
+
+/// Errors of a peer that left before it was accepted (accept(2)).
+fn is_of_one_connection(e: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(e.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+}

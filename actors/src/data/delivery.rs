@@ -93,16 +93,19 @@ pub enum ToSender<N> {
 }
 
 impl<N> ToSender<N> {
-    /// The deliveries in it, or the note.
+    /// The deliveries in it that still count, or the note. A stale one was dispatched again since: written
+    /// now, it would come before what is older.
     pub fn open(self) -> Result<SmallVec<[Delivery; 2]>, N> {
-        match self {
+        let mut deliveries: SmallVec<[Delivery; 2]> = match self {
             ToSender::Direct(work) => {
                 let deliver = |claim| Delivery { payload: Payload::Raw(work.batch.clone()), claim };
-                Ok(work.claims.into_iter().map(deliver).collect())
+                work.claims.into_iter().map(deliver).collect()
             }
-            ToSender::Delivery(delivery) => Ok(smallvec![delivery]),
-            ToSender::Note(note) => Err(note),
-        }
+            ToSender::Delivery(delivery) => smallvec![delivery],
+            ToSender::Note(note) => return Err(note),
+        };
+        deliveries.retain(|delivery| delivery.claim.is_current());
+        Ok(deliveries)
     }
 }
 

@@ -4,6 +4,7 @@ pub mod console;
 pub mod discard;
 pub mod events;
 pub mod file;
+pub mod http;
 mod link;
 pub mod rendering;
 #[cfg(test)]
@@ -11,7 +12,6 @@ mod rig;
 pub mod shown;
 mod tcp_info;
 mod tcp_queue;
-pub mod http;
 pub mod tcp_sender;
 mod tls_layer;
 pub mod trouble;

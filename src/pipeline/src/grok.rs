@@ -192,11 +192,16 @@ impl Expansion<'_> {
     }
 }
 
-/// What Oniguruma, for which the dictionaries are written, reads otherwise: its classes are those of Unicode, and `?*`
-/// repeats an option.
+/// What Oniguruma, for which the dictionaries are written, reads otherwise: its classes are those of Unicode, `?*`
+/// repeats an option, and angle brackets mean themselves even escaped.
 fn oniguruma(text: &str) -> Option<(&'static str, &str)> {
-    const SPELLINGS: [(&str, &str); 3] =
-        [("[:alnum:]", r"\p{L}\p{M}\p{N}"), ("[:alpha:]", r"\p{L}\p{M}"), (".?*", ".*")];
+    const SPELLINGS: [(&str, &str); 5] = [
+        ("[:alnum:]", r"\p{L}\p{M}\p{N}"),
+        ("[:alpha:]", r"\p{L}\p{M}"),
+        (".?*", ".*"),
+        (r"\<", "<"),
+        (r"\>", ">"),
+    ];
     SPELLINGS.iter().find_map(|(theirs, ours)| Some((*ours, text.strip_prefix(theirs)?)))
 }
 

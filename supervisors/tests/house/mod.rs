@@ -3,7 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
 use config::Source;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -47,8 +47,11 @@ pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
 /// A TCP receiver that takes lines `SENDER NUMBER`.
 pub struct Receiver {
     pub port: u16,
-    seen: Arc<Mutex<HashMap<String, Vec<u64>>>>,
+    seen: Arc<Mutex<Seen>>,
 }
+
+/// For each sender the numbers that came, by the connection they came on.
+type Seen = HashMap<String, BTreeMap<usize, Vec<u64>>>;
 
 impl Receiver {
     pub fn start() -> Self {
@@ -58,18 +61,12 @@ impl Receiver {
     pub fn start_on(port: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).expect("loopback");
         let port = listener.local_addr().expect("bound").port();
-        let seen = Arc::<Mutex<HashMap<String, Vec<u64>>>>::default();
+        let seen = Arc::<Mutex<Seen>>::default();
         let shared = Arc::clone(&seen);
         std::thread::spawn(move || {
-            for socket in listener.incoming().map_while(Result::ok) {
+            for (connection, socket) in listener.incoming().map_while(Result::ok).enumerate() {
                 let seen = Arc::clone(&shared);
-                std::thread::spawn(move || {
-                    for line in BufReader::new(socket).lines().map_while(Result::ok) {
-                        let (sender, number) = message(&line).split_once(' ').expect("a whole line");
-                        let number = number.trim_end_matches('.').parse().expect("a whole number");
-                        seen.lock().expect("unpoisoned").entry(sender.to_owned()).or_default().push(number);
-                    }
-                });
+                std::thread::spawn(move || take_lines(connection, socket, &seen));
             }
         });
         Self { port, seen }
@@ -77,28 +74,42 @@ impl Receiver {
 
     /// How many different lines of a sender came.
     pub fn distinct(&self, sender: &str) -> usize {
-        let seen = self.seen.lock().expect("unpoisoned");
-        let Some(numbers) = seen.get(sender) else { return 0 };
-        let mut numbers = numbers.clone();
+        let mut numbers = self.lines(sender);
         numbers.sort_unstable();
         numbers.dedup();
         numbers.len()
     }
 
-    /// All lines of a sender in the order of their arrival.
+    /// All lines of a sender, by connection and in the order of their arrival on it.
     pub fn lines(&self, sender: &str) -> Vec<u64> {
-        self.seen.lock().expect("unpoisoned").get(sender).cloned().unwrap_or_default()
+        let seen = self.seen.lock().expect("unpoisoned");
+        seen.get(sender)
+            .map(|connections| connections.values().flatten().copied().collect())
+            .unwrap_or_default()
     }
 
-    /// Asserts that each number below `count` came, first in order.
+    /// Asserts that each number below `count` came, and that those of one connection came one after the other.
     pub fn assert_complete(&self, sender: &str, count: u64) {
-        let lines = self.lines(sender);
-        let mut next = 0;
-        for number in &lines {
-            assert!(*number <= next, "{sender}: {number} came before {next}");
-            next = next.max(number + 1);
+        assert_eq!(self.distinct(sender) as u64, count, "{sender}: lines are missing or invented");
+        let seen = self.seen.lock().expect("unpoisoned");
+        for (connection, numbers) in &seen[sender] {
+            for pair in numbers.windows(2) {
+                assert_eq!(pair[0] + 1, pair[1], "{sender}: out of order on connection {connection}");
+            }
         }
-        assert_eq!(next, count, "{sender}: lines are missing");
+    }
+}
+
+/// Takes whole lines; one that a broken connection cut is none.
+fn take_lines(connection: usize, socket: TcpStream, seen: &Mutex<Seen>) {
+    let mut reader = BufReader::new(socket);
+    let mut line = String::new();
+    while reader.read_line(&mut line).is_ok_and(|read| read > 0) && line.ends_with('\n') {
+        let (sender, number) = message(line.trim_end()).split_once(' ').expect("a whole line");
+        let number = number.trim_end_matches('.').parse().expect("a whole number");
+        let mut seen = seen.lock().expect("unpoisoned");
+        seen.entry(sender.to_owned()).or_default().entry(connection).or_default().push(number);
+        line.clear();
     }
 }
 

@@ -109,7 +109,7 @@ impl<'a> Scanner<'a> {
     ///
     /// # Errors
     /// The document is not well-formed from here on.
-    pub fn next(&mut self) -> Result<Option<Token<'a>>, Error> {
+    pub fn token(&mut self) -> Result<Option<Token<'a>>, Error> {
         if self.closes_itself {
             self.closes_itself = false;
             let name = self.open.pop().unwrap_or_default();
@@ -162,7 +162,7 @@ impl<'a> Scanner<'a> {
     pub fn skip(&mut self, tag: &Tag<'a>) -> Result<&'a str, Error> {
         let outside = self.open.len().saturating_sub(1);
         loop {
-            match self.next()? {
+            match self.token()? {
                 Some(Token::End { at, .. }) if self.open.len() == outside => {
                     return Ok(&self.xml[tag.end.min(at)..at]);
                 }
@@ -181,7 +181,7 @@ impl<'a> Scanner<'a> {
         let inside = self.open.len();
         let mut found = std::borrow::Cow::Borrowed("");
         loop {
-            match self.next()? {
+            match self.token()? {
                 Some(Token::Text(raw)) if self.open.len() == inside => {
                     text::append(&mut found, text::unescaped(raw));
                 }
@@ -201,26 +201,27 @@ impl<'a> Scanner<'a> {
             return Err(self.error(Fault::Depth));
         }
         let bytes = self.xml.as_bytes();
-        let mut close = begin + 1;
-        loop {
-            let found = memchr3(b'>', b'"', b'\'', &bytes[close..]).ok_or(self.error(Fault::Cut))?;
-            close += found;
-            if bytes[close] == b'>' {
-                break;
-            }
-            let quote = bytes[close];
-            close += 2 + memchr(quote, &bytes[close + 1..]).ok_or(self.error(Fault::Cut))?;
-        }
-        let inside = &self.xml[begin + 1..close];
-        let (inside, empty) = inside.strip_suffix('/').map_or((inside, false), |inside| (inside, true));
-        let name_len = inside
-            .bytes()
-            .position(|byte| byte.is_ascii_whitespace() || matches!(byte, b'/' | b'<' | b'"' | b'\'' | b'='))
-            .unwrap_or(inside.len());
-        let (name, attributes) = inside.split_at(name_len);
-        if name.is_empty() || attributes.starts_with(['/', '<', '"', '\'', '=']) {
+        let begin_of_name = begin + 1;
+        let name_len = bytes[begin_of_name..].iter().position(|&byte| ends_name(byte));
+        let end_of_name = begin_of_name + name_len.ok_or(self.error(Fault::Cut))?;
+        let name = &self.xml[begin_of_name..end_of_name];
+        if name.is_empty() || matches!(bytes[end_of_name], b'<' | b'"' | b'\'' | b'=') {
             return Err(self.error(Fault::Tag));
         }
+        let mut close = end_of_name;
+        while bytes[close] != b'>' {
+            close += memchr3(b'>', b'"', b'\'', &bytes[close..]).ok_or(self.error(Fault::Cut))?;
+            if bytes[close] != b'>' {
+                let quote = bytes[close];
+                close += 2 + memchr(quote, &bytes[close + 1..]).ok_or(self.error(Fault::Cut))?;
+            }
+            if close == bytes.len() {
+                return Err(self.error(Fault::Cut));
+            }
+        }
+        let attributes = &self.xml[end_of_name..close];
+        let (attributes, empty) =
+            attributes.strip_suffix('/').map_or((attributes, false), |rest| (rest, true));
         self.at = close + 1;
         self.open.push(name);
         self.closes_itself = empty;
@@ -230,11 +231,16 @@ impl<'a> Scanner<'a> {
     fn end_tag(&mut self) -> Result<Token<'a>, Error> {
         let at = self.at;
         let rest = &self.xml[at + 2..];
-        let len = memchr(b'>', rest.as_bytes()).ok_or(self.error(Fault::Cut))?;
-        let name = rest[..len].trim_ascii_end();
-        if self.open.last() != Some(&name) {
-            return Err(self.error(Fault::EndTag));
+        let Some(&name) = self.open.last() else { return Err(self.error(Fault::EndTag)) };
+        let after = rest.strip_prefix(name).ok_or(self.error(Fault::EndTag))?;
+        // Blanks may stand before the bracket; as a rule they do not.
+        let blanks = after.bytes().take_while(u8::is_ascii_whitespace).count();
+        match after.as_bytes().get(blanks) {
+            Some(b'>') => {}
+            Some(_) => return Err(self.error(Fault::EndTag)),
+            None => return Err(self.error(Fault::Cut)),
         }
+        let len = name.len() + blanks;
         self.open.pop();
         self.at = at + 2 + len + 1;
         Ok(Token::End { name, at })
@@ -281,9 +287,14 @@ impl<'a> Tag<'a> {
     }
 }
 
+/// Whether a byte stands behind a name.
+fn ends_name(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b'>' | b'/' | b'<' | b'"' | b'\'' | b'=')
+}
+
 /// A name without its prefix.
 pub fn local(name: &str) -> &str {
-    memchr(b':', name.as_bytes()).map_or(name, |colon| &name[colon + 1..])
+    name.bytes().position(|byte| byte == b':').map_or(name, |colon| &name[colon + 1..])
 }
 
 #[cfg(test)]
@@ -293,7 +304,7 @@ mod tests {
     fn tokens(xml: &str) -> Result<Vec<Token<'_>>, Error> {
         let mut scanner = Scanner::new(xml);
         let mut found = Vec::new();
-        while let Some(token) = scanner.next()? {
+        while let Some(token) = scanner.token()? {
             found.push(token);
         }
         Ok(found)
@@ -301,7 +312,8 @@ mod tests {
 
     #[test]
     fn tags_text_and_sections_come_in_order() {
-        let xml = "\u{feff}<?xml version='1.0'?><!-- no --><a b='1 > 0' c=\"&quot;\"><d/>t<![CDATA[<&]]></a> ";
+        let xml =
+            "\u{feff}<?xml version='1.0'?><!-- no --><a b='1 > 0' c=\"&quot;\"><d/>t<![CDATA[<&]]></a> ";
         let found = tokens(xml).unwrap();
         let Token::Start(a) = found[0] else { panic!("{found:?}") };
         assert_eq!(a.attribute("b").unwrap(), "1 > 0");
@@ -327,10 +339,10 @@ mod tests {
     #[test]
     fn an_element_is_skipped_with_all_that_is_in_it() {
         let mut scanner = Scanner::new("<a><b><b/>x</b><c/></a>");
-        scanner.next().unwrap();
-        let Some(Token::Start(b)) = scanner.next().unwrap() else { panic!() };
+        scanner.token().unwrap();
+        let Some(Token::Start(b)) = scanner.token().unwrap() else { panic!() };
         assert_eq!(scanner.skip(&b).unwrap(), "<b/>x");
-        let Some(Token::Start(c)) = scanner.next().unwrap() else { panic!() };
+        let Some(Token::Start(c)) = scanner.token().unwrap() else { panic!() };
         assert_eq!((c.name, scanner.skip(&c).unwrap()), ("c", ""));
     }
 }

@@ -104,7 +104,7 @@ mod tests {
         writer.leaf("x", &[("y", text)], text);
         let xml = writer.finish();
         let mut scanner = Scanner::new(&xml);
-        let Some(Token::Start(tag)) = scanner.next().unwrap() else { panic!("{xml}") };
+        let Some(Token::Start(tag)) = scanner.token().unwrap() else { panic!("{xml}") };
         assert_eq!(tag.attribute("y").unwrap(), text);
         assert_eq!(scanner.text().unwrap(), text);
     }

@@ -11,6 +11,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
 
 use super::credentials::{Account, Credentials};
 use super::ntlm::{NtlmError, Server, ServerOptions, Session};
@@ -33,9 +34,14 @@ pub fn header(scheme: Scheme, token: &[u8]) -> String {
 }
 
 /// The value of an `Authorization` header for Basic, to be treated as a secret. Over TLS only.
-pub fn basic(credentials: &Credentials) -> zeroize::Zeroizing<String> {
-    let plain = zeroize::Zeroizing::new(format!("{}:{}", credentials.account, credentials.password()));
-    zeroize::Zeroizing::new(header(Scheme::Basic, plain.as_bytes()))
+pub fn basic(credentials: &Credentials) -> Zeroizing<String> {
+    let account = credentials.account.to_string();
+    let plain = Zeroizing::new([&account, ":", credentials.password()].concat());
+    // Does not grow while it is written: no copy is left behind.
+    let mut value = Zeroizing::new(String::with_capacity(16 + plain.len() * 2));
+    value.push_str("Basic ");
+    STANDARD.encode_string(plain.as_bytes(), &mut value);
+    value
 }
 
 /// Scheme and token of a header's value; no token where only the scheme is offered. `None` for schemes that
@@ -97,7 +103,7 @@ pub enum Step {
         /// Who signed in.
         account: Account,
         /// What seals from now on.
-        session: Session,
+        session: Box<Session>,
     },
 }
 
@@ -130,7 +136,7 @@ impl Acceptor {
         match (std::mem::take(&mut self.state), spnego::read(token)) {
             (AcceptorState::Challenged(server, Wrapping::Bare), None) => {
                 let (account, session) = server.accept(token, credentials)?;
-                Ok(Step::Done { token: None, account, session })
+                Ok(Step::Done { token: None, account, session: Box::new(session) })
             }
             (
                 AcceptorState::Challenged(server, Wrapping::Spnego(spnego)),
@@ -138,12 +144,11 @@ impl Acceptor {
             ) => {
                 let (account, session) = server.accept(token, credentials)?;
                 let (token, session) = spnego.finish(session, integrity)?;
-                Ok(Step::Done { token: Some(token), account, session })
+                Ok(Step::Done { token: Some(token), account, session: Box::new(session) })
             }
-            (
-                AcceptorState::Redirected(spnego),
-                Some(ClientToken::Response { token: Some(token), .. }),
-            ) => self.challenge(token, options(), Wrapping::Spnego(spnego)),
+            (AcceptorState::Redirected(spnego), Some(ClientToken::Response { token: Some(token), .. })) => {
+                self.challenge(token, options(), Wrapping::Spnego(spnego))
+            }
             (_, Some(ClientToken::Init(init))) => {
                 let preference = init.ntlm().ok_or(malformed("ntlm is not among the mechanisms"))?;
                 let mechanisms = init.mechanisms.to_vec();

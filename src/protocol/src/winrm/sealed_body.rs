@@ -16,8 +16,7 @@
 use super::ntlm::{Session, SessionError};
 
 /// The `Content-Type` of a sealed request.
-pub const CONTENT_TYPE: &str =
-    r#"multipart/encrypted;protocol="application/HTTP-SPNEGO-session-encrypted";boundary="Encrypted Boundary""#;
+pub const CONTENT_TYPE: &str = r#"multipart/encrypted;protocol="application/HTTP-SPNEGO-session-encrypted";boundary="Encrypted Boundary""#;
 
 const BOUNDARY: &str = "Encrypted Boundary";
 /// Part headers are a few lines; more is no sealed message.

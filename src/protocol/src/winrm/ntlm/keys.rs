@@ -90,18 +90,24 @@ pub(super) fn integrity(session_key: &Secret<16>, messages: [&[u8]; 3]) -> Hmac<
 
 /// `SIGNKEY` (3.4.5.2).
 pub(super) fn signing_key(session_key: &Secret<16>, direction: Direction) -> Secret<16> {
-    derived(session_key, match direction {
-        Direction::ToServer => b"session key to client-to-server signing key magic constant\0",
-        Direction::ToClient => b"session key to server-to-client signing key magic constant\0",
-    })
+    derived(
+        session_key,
+        match direction {
+            Direction::ToServer => b"session key to client-to-server signing key magic constant\0",
+            Direction::ToClient => b"session key to server-to-client signing key magic constant\0",
+        },
+    )
 }
 
 /// `SEALKEY` with 128 bits (3.4.5.3).
 pub(super) fn sealing_key(session_key: &Secret<16>, direction: Direction) -> Secret<16> {
-    derived(session_key, match direction {
-        Direction::ToServer => b"session key to client-to-server sealing key magic constant\0",
-        Direction::ToClient => b"session key to server-to-client sealing key magic constant\0",
-    })
+    derived(
+        session_key,
+        match direction {
+            Direction::ToServer => b"session key to client-to-server sealing key magic constant\0",
+            Direction::ToClient => b"session key to server-to-client sealing key magic constant\0",
+        },
+    )
 }
 
 fn derived(session_key: &Secret<16>, purpose: &[u8]) -> Secret<16> {

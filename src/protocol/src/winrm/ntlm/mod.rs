@@ -91,9 +91,11 @@ pub enum NtlmError {
     Anonymous,
 }
 
-/// Text as NTLM writes it.
+/// Text as NTLM writes it. Does not grow while it is written, so that a password leaves no copy behind.
 fn utf16(text: &str) -> Vec<u8> {
-    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+    let mut bytes = Vec::with_capacity(text.len() * 2);
+    text.encode_utf16().for_each(|unit| bytes.extend_from_slice(&unit.to_le_bytes()));
+    bytes
 }
 
 /// The text that [`utf16`] wrote.

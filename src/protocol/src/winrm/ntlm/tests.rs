@@ -49,10 +49,8 @@ fn the_worked_example_of_the_specification_is_met() {
 
 /// The recorded exchanges; `None` where the vectors are not there.
 fn exchanges() -> Option<Value> {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../../shared/vectors/winrm/ntlm/pyspnego-exchange.json"
-    );
+    let path =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/vectors/winrm/ntlm/pyspnego-exchange.json");
     if !Path::new(path).exists() {
         println!("SKIPPED: no vectors at {path}");
         return None;
@@ -152,7 +150,7 @@ fn a_recorded_client_in_spnego_is_answered_byte_for_byte() {
     client.sign_mechanisms(&mechanisms);
     let code = &tokens[3][tokens[3].len() - SIGNATURE_BYTES..];
     client.verify_mechanisms(code, &mechanisms).unwrap();
-    replay(&exchange, client, session);
+    replay(&exchange, client, *session);
 
     // From the first token on, with a challenge of our own.
     let mut acceptor = Acceptor::default();

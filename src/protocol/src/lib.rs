@@ -6,6 +6,9 @@
 //! | [`http_body`] | the events of a POST's body: lines, JSON arrays, JSON one after the other |
 //! | [`multiline`] | lines of a file joined to events |
 //! | [`syslog`] | RFC 5424 and RFC 3164 in all dialects: tolerant parsing, formatting |
+//! | [`winevent`] | Windows events: XML to fields, bookmarks, queries, `wevtutil`'s output |
+//! | [`winrm`] | WS-Management over HTTP: NTLM, sealed bodies, SOAP requests and answers |
+//! | [`xml`] | tokens of a document, a writer that escapes |
 
 #![forbid(unsafe_code)]
 
@@ -13,3 +16,6 @@ pub mod framing;
 pub mod http_body;
 pub mod multiline;
 pub mod syslog;
+pub mod winevent;
+pub mod winrm;
+pub mod xml;

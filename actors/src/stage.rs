@@ -207,6 +207,9 @@ impl Stage {
             };
             let (batch, bytes, hold) = (batch.clone(), bytes.clone(), Arc::clone(&hold));
             let encoded = Encoded { batch, bytes, delimiter: DELIMITER, events, hold };
+            if !claim.advance() {
+                continue;
+            }
             // A refused delivery is dropped: its claim goes back to the book.
             let _ = door.deliver(Delivery { payload: Payload::Encoded(encoded), claim });
         }

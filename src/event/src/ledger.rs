@@ -126,9 +126,20 @@ struct Entry {
 
 struct Part {
     branch: BranchId,
+    /// Which place of the branch's path has it: who left a place behind it does not matter any more.
+    at: u8,
     attempt: u32,
     settled_to: u32,
     status: Status,
+}
+
+impl Part {
+    /// Whoever has it does not count any more; it is to be dispatched again.
+    fn wait(&mut self) {
+        self.status = Status::Waiting;
+        self.at = 0;
+        self.attempt += 1;
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -299,7 +310,7 @@ impl State {
             flow.open(u64::from(entry.batch.len() - from));
         }
         entry.open += 1;
-        entry.parts.push(Part { branch, attempt: 0, settled_to: from, status: Status::Waiting });
+        entry.parts.push(Part { branch, at: 0, attempt: 0, settled_to: from, status: Status::Waiting });
         entry.parts.len() - 1
     }
 
@@ -349,9 +360,7 @@ impl State {
             self.places[place.0 as usize].up = false;
             for mut claim in refused.claims {
                 claim.armed = false;
-                let part = &mut self.entry(index).parts[claim.ticket.part as usize];
-                part.status = Status::Waiting;
-                part.attempt += 1;
+                self.entry(index).parts[claim.ticket.part as usize].wait();
             }
         }
     }
@@ -376,11 +385,10 @@ impl State {
         for entry in self.entries.iter_mut().flatten() {
             for part in &mut entry.parts {
                 let branch = &branches[part.branch.0 as usize];
-                if part.status != Status::Out || !branch.path.contains(&place) {
+                if part.status != Status::Out || !branch.path[usize::from(part.at)..].contains(&place) {
                     continue;
                 }
-                part.status = Status::Waiting;
-                part.attempt += 1;
+                part.wait();
                 if let Some(flow) = &branch.flow {
                     flow.repeated.add(u64::from(entry.batch.len() - part.settled_to));
                 }
@@ -536,6 +544,15 @@ impl Claim {
         self.book.0.lock().part(self.ticket).is_some()
     }
 
+    /// It goes on to the next place of its branch. Returns whether it still counts; see [`is_current`](Self::is_current).
+    pub fn advance(&self) -> bool {
+        let mut state = self.book.0.lock();
+        let last = state.branches[self.branch.0 as usize].path.len() - 1;
+        let Some(part) = state.part(self.ticket) else { return false };
+        part.at = (part.at + 1).min(last as u8);
+        true
+    }
+
     /// A record that ended otherwise than the rest of the claim will; at most once for each record.
     pub fn except(&mut self, record: u32, settled: Settled) {
         self.exceptions.push((record, settled));
@@ -622,8 +639,7 @@ impl Drop for Claim {
         let Some(lost) = state.part(self.ticket) else {
             return;
         };
-        lost.status = Status::Waiting;
-        lost.attempt += 1;
+        lost.wait();
         let (branch, settled_to) = (lost.branch, lost.settled_to);
         debug_assert_eq!(state.entry(index).parts[part as usize].branch, branch);
         if let Some(flow) = &state.branches[branch.0 as usize].flow {
@@ -650,8 +666,7 @@ impl State {
         for entry in later {
             for part in &mut self.entry(entry).parts {
                 if part.branch == branch && part.status == Status::Out {
-                    part.status = Status::Waiting;
-                    part.attempt += 1;
+                    part.wait();
                 }
             }
         }
@@ -937,6 +952,27 @@ mod tests {
         assert!(mailbox.next().is_none());
         house.book.vacate(t2, 1);
         assert!(work.claims[0].is_current() && !work.claims[1].is_current());
+    }
+
+    #[test]
+    fn what_has_left_a_place_stays_valid_when_its_actor_goes() {
+        let house = House::new();
+        let ledger = house.ledger(1);
+        let (stage, sender) = (house.book.add_place(), house.book.add_place());
+        let branch = house.book.add_branch([stage, sender], None);
+        let mailbox = Arc::<Mailbox>::default();
+        house.book.occupy(sender, None);
+        house.book.occupy(stage, Some(mailbox.clone()));
+        ledger.submit(house.batch(1, 0, 1));
+        ledger.submit(house.batch(1, 1, 1));
+        house.route_all(&[branch]);
+        let (_, passed) = take(&mailbox);
+        let (_, kept) = take(&mailbox);
+        assert!(passed.advance());
+        house.book.vacate(stage, 1);
+        assert!(passed.is_current() && !kept.is_current());
+        house.book.vacate(sender, 1);
+        assert!(!passed.is_current());
     }
 
     #[test]

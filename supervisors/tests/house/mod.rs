@@ -3,7 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
 use config::Source;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -47,7 +47,15 @@ pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
 /// A TCP receiver that takes lines `SENDER NUMBER`.
 pub struct Receiver {
     pub port: u16,
-    seen: Arc<Mutex<HashMap<String, Vec<u64>>>>,
+    seen: Arc<Mutex<HashMap<String, Seen>>>,
+}
+
+/// What came of a sender.
+#[derive(Default)]
+struct Seen {
+    lines: Vec<u64>,
+    /// Counted as they come: tests ask again and again while more comes.
+    distinct: HashSet<u64>,
 }
 
 impl Receiver {
@@ -58,7 +66,7 @@ impl Receiver {
     pub fn start_on(port: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).expect("loopback");
         let port = listener.local_addr().expect("bound").port();
-        let seen = Arc::<Mutex<HashMap<String, Vec<u64>>>>::default();
+        let seen = Arc::<Mutex<HashMap<String, Seen>>>::default();
         let shared = Arc::clone(&seen);
         std::thread::spawn(move || {
             for socket in listener.incoming().map_while(Result::ok) {
@@ -67,7 +75,10 @@ impl Receiver {
                     for line in BufReader::new(socket).lines().map_while(Result::ok) {
                         let (sender, number) = message(&line).split_once(' ').expect("a whole line");
                         let number = number.trim_end_matches('.').parse().expect("a whole number");
-                        seen.lock().expect("unpoisoned").entry(sender.to_owned()).or_default().push(number);
+                        let mut seen = seen.lock().expect("unpoisoned");
+                        let seen = seen.entry(sender.to_owned()).or_default();
+                        seen.lines.push(number);
+                        seen.distinct.insert(number);
                     }
                 });
             }
@@ -77,17 +88,13 @@ impl Receiver {
 
     /// How many different lines of a sender came.
     pub fn distinct(&self, sender: &str) -> usize {
-        let seen = self.seen.lock().expect("unpoisoned");
-        let Some(numbers) = seen.get(sender) else { return 0 };
-        let mut numbers = numbers.clone();
-        numbers.sort_unstable();
-        numbers.dedup();
-        numbers.len()
+        self.seen.lock().expect("unpoisoned").get(sender).map_or(0, |seen| seen.distinct.len())
     }
 
     /// All lines of a sender in the order of their arrival.
     pub fn lines(&self, sender: &str) -> Vec<u64> {
-        self.seen.lock().expect("unpoisoned").get(sender).cloned().unwrap_or_default()
+        let seen = self.seen.lock().expect("unpoisoned");
+        seen.get(sender).map(|seen| seen.lines.clone()).unwrap_or_default()
     }
 
     /// Asserts that each number below `count` came, first in order.

@@ -136,6 +136,13 @@ impl Link {
         let _ = self.look();
     }
 
+    /// Gives the connection up: what the kernel still holds of it will be sent again on another, so it must not be sent
+    /// by this one as well, whenever the receiver goes on reading.
+    pub(super) fn abort(self) {
+        // A socket that is broken already needs nothing.
+        let _ = SockRef::from(&self.socket).set_linger(Some(Duration::ZERO));
+    }
+
     async fn finish(&mut self, mut rest: &[u8]) -> io::Result<()> {
         loop {
             let sent = match rest.is_empty() {
@@ -170,15 +177,11 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        if self.acknowledged == self.taken {
-            if let Some(tls) = &mut self.tls {
-                tls.say_goodbye(&self.socket);
-            }
-            return;
+        if self.acknowledged == self.taken
+            && let Some(tls) = &mut self.tls
+        {
+            tls.say_goodbye(&self.socket);
         }
-        // What the kernel still holds will be sent again on another connection; without this it would be sent
-        // twice. A socket that is broken already needs nothing.
-        let _ = SockRef::from(&self.socket).set_linger(Some(Duration::ZERO));
     }
 }
 

@@ -256,7 +256,7 @@ impl TcpSender {
         let _ = connection.link.look();
         let acknowledged = connection.link.acknowledged();
         self.queue.rewind(connection.link.taken(), acknowledged);
-        drop(connection);
+        connection.link.abort();
         let TcpEndpoint { host, port } = self.endpoint().clone();
         if acknowledged == 0 {
             self.endpoint += 1;

@@ -86,7 +86,7 @@ fn properties_of_targets_that_do_not_go_together() {
         (
             "file",
             "{format: multijson, compression: zstd}",
-            "a.yml:5:45: \"properties.compression\" of target \"out\" is \"zstd\"; set format: json to compress, \
+            "a.yml:5:40: \"properties.compression\" of target \"out\" is \"zstd\"; set format: json to compress, \
              since an array is changed at its end",
         ),
         (

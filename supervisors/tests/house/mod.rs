@@ -3,7 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
 use config::Source;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -50,8 +50,16 @@ pub struct Receiver {
     seen: Arc<Mutex<Seen>>,
 }
 
-/// For each sender the numbers that came, by the connection they came on.
-type Seen = HashMap<String, BTreeMap<usize, Vec<u64>>>;
+/// What came of each sender.
+type Seen = HashMap<String, Of>;
+
+#[derive(Default)]
+struct Of {
+    /// By the connection on which it came.
+    lines: BTreeMap<usize, Vec<u64>>,
+    /// Counted as they come: tests ask again and again while more comes.
+    distinct: HashSet<u64>,
+}
 
 impl Receiver {
     pub fn start() -> Self {
@@ -74,25 +82,20 @@ impl Receiver {
 
     /// How many different lines of a sender came.
     pub fn distinct(&self, sender: &str) -> usize {
-        let mut numbers = self.lines(sender);
-        numbers.sort_unstable();
-        numbers.dedup();
-        numbers.len()
+        self.seen.lock().expect("unpoisoned").get(sender).map_or(0, |of| of.distinct.len())
     }
 
     /// All lines of a sender, by connection and in the order of their arrival on it.
     pub fn lines(&self, sender: &str) -> Vec<u64> {
         let seen = self.seen.lock().expect("unpoisoned");
-        seen.get(sender)
-            .map(|connections| connections.values().flatten().copied().collect())
-            .unwrap_or_default()
+        seen.get(sender).map(|of| of.lines.values().flatten().copied().collect()).unwrap_or_default()
     }
 
     /// Asserts that each number below `count` came, and that those of one connection came one after the other.
     pub fn assert_complete(&self, sender: &str, count: u64) {
         assert_eq!(self.distinct(sender) as u64, count, "{sender}: lines are missing or invented");
         let seen = self.seen.lock().expect("unpoisoned");
-        for (connection, numbers) in &seen[sender] {
+        for (connection, numbers) in &seen[sender].lines {
             for pair in numbers.windows(2) {
                 assert_eq!(pair[0] + 1, pair[1], "{sender}: out of order on connection {connection}");
             }
@@ -108,7 +111,9 @@ fn take_lines(connection: usize, socket: TcpStream, seen: &Mutex<Seen>) {
         let (sender, number) = message(line.trim_end()).split_once(' ').expect("a whole line");
         let number = number.trim_end_matches('.').parse().expect("a whole number");
         let mut seen = seen.lock().expect("unpoisoned");
-        seen.entry(sender.to_owned()).or_default().entry(connection).or_default().push(number);
+        let of = seen.entry(sender.to_owned()).or_default();
+        of.lines.entry(connection).or_default().push(number);
+        of.distinct.insert(number);
         line.clear();
     }
 }

@@ -12,7 +12,7 @@ use crate::data::buffers::Buffers;
 use crate::data::delivery::{Delivery, Door, Encoded, EncodedEvent, Payload};
 use event::ledger::Work;
 use event::model::Keys;
-use event::{Batch, BranchId, Cause, Claim, DeviceId, Settled};
+use event::{Batch, BranchId, Cause, Claim, DeviceId, Layout, Settled};
 use parking_lot::RwLock;
 use pipeline::{Input, Origin, Output, Program, Scratch};
 use std::collections::HashMap;
@@ -95,13 +95,15 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// A stage at this address, whose place in the lane's book is `place`.
+    /// A stage at this address, whose place in the lane's book is `place`. A program without pipelines, which only
+    /// asks a guard, leaves records as they came in: `json` is false then.
     pub fn new(
         address: Arc<Address<StageMessage>>,
         place: event::PlaceId,
         program: Arc<Program>,
         keys: Keys,
         table: StageTable,
+        json: bool,
     ) -> Self {
         Self {
             address,
@@ -110,7 +112,7 @@ impl Stage {
             scratch: Scratch::new(&keys),
             keys,
             table,
-            output: Output { delimiter: vec![DELIMITER], ..Output::default() },
+            output: Output { delimiter: vec![DELIMITER], silent: !json, ..Output::default() },
             buffers: Buffers::default(),
             poisonous: Vec::new(),
             occupancy: None,
@@ -186,9 +188,20 @@ impl Stage {
             let fork = claims.iter().find_map(|claim| claim.fork(branch, claim.first()));
             claims.extend(fork);
         }
-        let bytes = std::mem::replace(&mut self.output.bytes, self.buffers.take());
-        let hold = Arc::new(batch.charge(bytes.len() as u32));
-        let bytes = self.buffers.seal(bytes);
+        let (bytes, delimiter) = if self.output.silent {
+            let delimiter = match batch.layout() {
+                Layout::Delimited(delimiter) => delimiter,
+                // No record is followed by it: whoever asks for a range in one piece gets none.
+                Layout::Scattered => 0,
+            };
+            (batch.slab().clone(), delimiter)
+        } else {
+            let bytes = std::mem::replace(&mut self.output.bytes, self.buffers.take());
+            (self.buffers.seal(bytes), DELIMITER)
+        };
+        let made = if self.output.silent { 0 } else { bytes.len() };
+        let hold = Arc::new(batch.charge(made as u32));
+        let json = !self.output.silent;
         for mut claim in claims {
             let events = match verdicts.plain {
                 true => Arc::clone(&verdicts.events),
@@ -206,7 +219,7 @@ impl Stage {
                 continue;
             };
             let (batch, bytes, hold) = (batch.clone(), bytes.clone(), Arc::clone(&hold));
-            let encoded = Encoded { batch, bytes, delimiter: DELIMITER, events, hold };
+            let encoded = Encoded { batch, bytes, json, delimiter, events, hold };
             if !claim.advance() {
                 continue;
             }
@@ -219,11 +232,19 @@ impl Stage {
         let output = &self.output;
         let mut start = 0;
         let mut event = |kept: &pipeline::Kept| {
+            if output.silent {
+                let record = &batch.records()[kept.record as usize];
+                let (start, end) = (record.offset, record.offset + record.len);
+                return EncodedEvent { record: kept.record, start, end };
+            }
             let event = EncodedEvent { record: kept.record, start, end: kept.end as u32 };
             start = event.end + 1;
             event
         };
-        let all_kept = output.dropped.is_empty() && output.failed.is_empty() && self.poisonous.is_empty();
+        let all_kept = output.dropped.is_empty()
+            && output.failed.is_empty()
+            && output.passed_over.is_empty()
+            && self.poisonous.is_empty();
         if all_kept && output.routings.is_empty() {
             let events = output.kept.iter().map(event).collect();
             return Verdicts { plain: true, events, ways: Vec::new(), ended: Vec::new() };
@@ -330,12 +351,14 @@ struct Mark {
     kept: usize,
     dropped: usize,
     failed: usize,
+    passed_over: usize,
 }
 
 impl Mark {
     fn of(output: &Output) -> Self {
         let (kept, dropped, failed) = (output.kept.len(), output.dropped.len(), output.failed.len());
-        Self { bytes: output.bytes.len(), kept, dropped, failed }
+        let passed_over = output.passed_over.len();
+        Self { bytes: output.bytes.len(), kept, dropped, failed, passed_over }
     }
 
     fn restore(&self, output: &mut Output) {
@@ -343,6 +366,7 @@ impl Mark {
         output.kept.truncate(self.kept);
         output.dropped.truncate(self.dropped);
         output.failed.truncate(self.failed);
+        output.passed_over.truncate(self.passed_over);
     }
 }
 

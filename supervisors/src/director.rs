@@ -235,12 +235,6 @@ impl Director {
     }
 
     fn prepare(&mut self, snapshot: &Snapshot) -> anyhow::Result<Prepared> {
-        if let Some((_, at)) = snapshot.routes.iter().find_map(|route| route.condition.as_ref()) {
-            anyhow::bail!(
-                at.error("conditions of routes are not available in this version", "remove the if")
-                    .to_string()
-            );
-        }
         let programs = self.programs.next(&self.snapshot, snapshot).map_err(mistakes)?;
         let senders = self.changed_targets(snapshot)?;
         let entrances = self.changed_devices(snapshot)?;

@@ -1,14 +1,30 @@
 //! From pipelines as configured to compiled programs, one for each sequence of pipelines that is in use.
 
-use config::{Diagnostic, Resolved, Severity, Snapshot};
+use crate::wiring::{Way, ways};
+use config::target::Format;
+use config::{Diagnostic, Snapshot};
 use event::model::Keys;
-use pipeline::source::{Entry, Place, Value};
-use pipeline::{Library, Node, Program};
+use pipeline::condition::Condition;
+use pipeline::{Guard, Library, Node, Program};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// Pipelines that run one after the other: of the device, of the route, of the target.
-pub type Sequence = Vec<String>;
+/// What events go through on their way: pipelines of the device, of the route, of the target, one after the other, and
+/// the condition of the route before its pipelines.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Sequence {
+    /// Names of the pipelines.
+    pub pipelines: Vec<String>,
+    /// The route's `if`, and how many of the pipelines come before it.
+    pub guard: Option<(usize, String)>,
+}
+
+impl Sequence {
+    /// Whether events are neither changed nor looked at.
+    pub fn is_empty(&self) -> bool {
+        self.pipelines.is_empty() && self.guard.is_none()
+    }
+}
 
 /// All programs of a configuration.
 #[derive(Default)]
@@ -35,18 +51,21 @@ impl Programs {
     pub fn next(&self, old: &Snapshot, new: &Snapshot) -> Result<Self, Vec<Diagnostic>> {
         let library = library(new);
         let mut problems = check_unused(&self.keys, &library, new);
+        problems.extend(check_conditions(&self.keys, new));
+        problems.extend(check_formats(new));
         let mut programs = HashMap::new();
         for sequence in sequences(new) {
             if let Some(program) = self.programs.get(&sequence).filter(|p| is_same(p, &sequence, old, new)) {
                 programs.insert(sequence, Arc::clone(program));
                 continue;
             }
-            let names: Vec<&str> = sequence.iter().map(String::as_str).collect();
+            let names: Vec<&str> = sequence.pipelines.iter().map(String::as_str).collect();
             match Program::compile(&self.keys, &library, &names) {
                 Ok(program) => {
+                    let program = program.guarded(self.guard(&sequence));
                     programs.insert(sequence, Arc::new(program));
                 }
-                Err(mistakes) => problems.extend(mistakes.into_iter().map(diagnostic)),
+                Err(mistakes) => problems.extend(mistakes.into_iter().map(Diagnostic::from)),
             }
         }
         if problems.is_empty() {
@@ -59,7 +78,40 @@ impl Programs {
     }
 }
 
-/// All mistakes in the pipelines of a configuration.
+impl Programs {
+    /// The compiled condition; one with a mistake is reported by [`check_conditions`] and never comes into force.
+    fn guard(&self, sequence: &Sequence) -> Option<Guard> {
+        let (before, text) = sequence.guard.as_ref()?;
+        let condition = Condition::compile(&self.keys, text).ok()?;
+        Some(Guard { before: *before, condition })
+    }
+}
+
+fn check_conditions(keys: &Keys, snapshot: &Snapshot) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
+    for (text, at) in snapshot.routes.iter().filter_map(|route| route.condition.as_ref()) {
+        if let Err(e) = Condition::compile(keys, text) {
+            problems
+                .push(at.error(format!("the condition can't be read: {e}"), "see the condition language"));
+        }
+    }
+    problems
+}
+
+/// Targets that want events as they came in can't have them once pipelines made JSON of them.
+fn check_formats(snapshot: &Snapshot) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
+    for target in snapshot.targets.iter().filter(|target| target.format == Some(Format::Raw)) {
+        let piped = |way: &Way| way.target == target.name && !way.sequence.pipelines.is_empty();
+        if ways(snapshot).iter().any(piped) {
+            let what = format!("target {:?} has the format raw, and pipelines lead to it", target.name);
+            problems.push(target.at.error(what, "leave the format out, or send to it without pipelines"));
+        }
+    }
+    problems
+}
+
+/// All mistakes in the pipelines and conditions of a configuration.
 pub fn check(snapshot: &Snapshot) -> Vec<Diagnostic> {
     // Nothing is kept from an earlier one, so there is no earlier one to compare with.
     Programs::default().next(snapshot, snapshot).err().unwrap_or_default()
@@ -68,7 +120,7 @@ pub fn check(snapshot: &Snapshot) -> Vec<Diagnostic> {
 /// All sequences of pipelines that events of a configuration go through.
 fn sequences(snapshot: &Snapshot) -> BTreeSet<Sequence> {
     let mut sequences = BTreeSet::new();
-    for way in crate::wiring::ways(snapshot) {
+    for way in ways(snapshot) {
         if !way.sequence.is_empty() {
             sequences.insert(way.sequence);
         }
@@ -79,7 +131,7 @@ fn sequences(snapshot: &Snapshot) -> BTreeSet<Sequence> {
 /// Whether a program would be compiled to the same again.
 fn is_same(program: &Program, sequence: &Sequence, old: &Snapshot, new: &Snapshot) -> bool {
     let called = program.steps().iter().map(|step| &*step.pipeline);
-    let mut used = called.chain(sequence.iter().map(String::as_str));
+    let mut used = called.chain(sequence.pipelines.iter().map(String::as_str));
     used.all(|name| match (old.pipeline(name), new.pipeline(name)) {
         (Some(old), Some(new)) => old == new,
         _ => false,
@@ -89,7 +141,7 @@ fn is_same(program: &Program, sequence: &Sequence, old: &Snapshot, new: &Snapsho
 fn library(snapshot: &Snapshot) -> Library {
     let mut library = Library::default();
     for pipeline in &snapshot.pipelines {
-        library.add(pipeline.name.clone(), node(&pipeline.node));
+        library.add(pipeline.name.clone(), Node::from(&pipeline.node));
     }
     library
 }
@@ -99,37 +151,8 @@ fn check_unused(keys: &Keys, library: &Library, snapshot: &Snapshot) -> Vec<Diag
     let mut problems = Vec::new();
     for pipeline in &snapshot.pipelines {
         if let Err(mistakes) = Program::compile(keys, library, &[&pipeline.name]) {
-            problems.extend(mistakes.into_iter().map(diagnostic));
+            problems.extend(mistakes.into_iter().map(Diagnostic::from));
         }
     }
     problems
-}
-
-fn diagnostic(mistake: pipeline::Diagnostic) -> Diagnostic {
-    let pipeline::Diagnostic { file, line, column, what, fix } = mistake;
-    Diagnostic { file: file.to_path_buf(), line, column, what, fix, severity: Severity::Error }
-}
-
-fn place(at: &config::Position) -> Place {
-    Place { file: Arc::clone(at.file()), line: at.line(), column: at.column() }
-}
-
-/// A tree of the configuration as pipelines read it.
-fn node(tree: &config::Node) -> Node {
-    let value = match &tree.value {
-        config::Value::Map(map) => Value::Map(map.entries().iter().map(entry).collect()),
-        config::Value::List(items) => Value::List(items.iter().map(node).collect()),
-        config::Value::Scalar(scalar) => match scalar.resolve() {
-            Resolved::Null => Value::Null,
-            Resolved::Bool(truth) => Value::Bool(truth),
-            Resolved::Int(number) => Value::Int(number),
-            Resolved::Float(number) => Value::Float(number),
-            Resolved::Text(text) => Value::Text(text.to_owned()),
-        },
-    };
-    Node { at: place(&tree.at), value }
-}
-
-fn entry(entry: &config::Entry) -> Entry {
-    Entry { key: entry.key.clone(), key_at: place(&entry.key_at), value: node(&entry.value) }
 }

@@ -33,12 +33,15 @@ pub fn ways(snapshot: &Snapshot) -> Vec<Way> {
         for device in snapshot.devices.iter().filter(|device| takes(route, device)) {
             for name in &route.targets {
                 let Some(target) = snapshot.target(name).filter(|target| target.status) else { continue };
-                let mut sequences: Vec<Sequence> = route.pipelines.iter().map(|p| vec![p.clone()]).collect();
-                if sequences.is_empty() {
-                    sequences.push(Vec::new());
+                let mut middles: Vec<Vec<String>> = route.pipelines.iter().map(|p| vec![p.clone()]).collect();
+                if middles.is_empty() {
+                    middles.push(Vec::new());
                 }
-                for middle in sequences {
-                    let sequence = [device.pipelines.clone(), middle, target.pipelines.clone()].concat();
+                for middle in middles {
+                    let before = device.pipelines.len();
+                    let guard = route.condition.as_ref().map(|(text, _)| (before, text.clone()));
+                    let pipelines = [device.pipelines.clone(), middle, target.pipelines.clone()].concat();
+                    let sequence = Sequence { pipelines, guard };
                     let (route, target) = (route.name.clone(), name.clone());
                     ways.push(Way { route, sequence, target, device: DeviceId(device.id) });
                 }
@@ -138,12 +141,13 @@ impl Wiring {
                 Some(seat) => seat.name.clone(),
                 None => {
                     self.named += 1;
-                    format!("stage-{}-{}", self.named, sequence.join("+").replace('/', "_"))
+                    format!("stage-{}-{}", self.named, stage_label(sequence))
                 }
             };
             for (n, lane) in self.lanes.all().iter().enumerate() {
                 let table = self.tables[n].clone();
-                let spec = stage_spec(&name, lane, places[n], program, programs, table);
+                let json = !sequence.pipelines.is_empty();
+                let spec = stage_spec(&name, lane, places[n], (program, json), programs, table);
                 changes.adopt[n].push(spec);
             }
             self.stages.insert(sequence.clone(), StageSeat { name, places, program: Arc::clone(program) });
@@ -272,17 +276,26 @@ fn add_places(lanes: &Lanes) -> Vec<PlaceId> {
     lanes.all().iter().map(|lane| lane.book.add_place()).collect()
 }
 
+/// What a stage is called in the picture: its pipelines, or that it only asks a condition.
+fn stage_label(sequence: &Sequence) -> String {
+    match sequence.pipelines.is_empty() {
+        true => "if".to_owned(),
+        false => sequence.pipelines.join("+").replace('/', "_"),
+    }
+}
+
 fn stage_spec(
     name: &str,
     lane: &Arc<Lane>,
     place: PlaceId,
-    program: &Arc<Program>,
+    (program, json): (&Arc<Program>, bool),
     programs: &Programs,
     table: StageTable,
 ) -> ChildSpec {
     let address = Address::<StageMessage>::at(vec![(Arc::clone(&lane.book), place)]);
     let (program, keys) = (Arc::clone(program), programs.keys().clone());
-    let make = move || Ok(Stage::new(address.clone(), place, program.clone(), keys.clone(), table.clone()));
+    let make =
+        move || Ok(Stage::new(address.clone(), place, program.clone(), keys.clone(), table.clone(), json));
     ChildSpec::new(name, "stage", Home::Lane(Arc::clone(lane)), make)
 }
 

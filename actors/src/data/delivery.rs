@@ -25,13 +25,15 @@ pub enum Payload {
     Encoded(Encoded),
 }
 
-/// Events as a pipeline left them. Targets of the same route share them.
+/// Events as a stage left them. Targets of the same route share them.
 #[derive(Clone, Debug)]
 pub struct Encoded {
     /// The batch they were made from.
     pub batch: Batch,
     /// Their bytes, and perhaps those of others.
     pub bytes: Bytes,
+    /// Whether they are JSON objects that pipelines made; else they are records as they came in, some left out.
+    pub json: bool,
     /// What stands behind each event in `bytes`.
     pub delimiter: u8,
     /// The events, in the order of their records.

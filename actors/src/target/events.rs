@@ -53,7 +53,7 @@ impl<'a> Iterator for Events<'a> {
                 self.next += 1;
                 let bytes = &encoded.bytes[event.start as usize..event.end as usize];
                 let origin = encoded.batch.origin(event.record);
-                Some(Event { record: event.record, bytes, origin, encoded: true })
+                Some(Event { record: event.record, bytes, origin, encoded: encoded.json })
             }
         }
     }

@@ -98,7 +98,7 @@ impl Rig {
         let hold = Arc::new(batch.charge(bytes.len() as u32));
         let (bytes, events) = (bytes.into(), spans.into());
         Delivery {
-            payload: Payload::Encoded(Encoded { batch, bytes, delimiter: b'\n', events, hold }),
+            payload: Payload::Encoded(Encoded { batch, bytes, json: true, delimiter: b'\n', events, hold }),
             claim,
         }
     }

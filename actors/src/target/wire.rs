@@ -141,7 +141,9 @@ fn in_place(payload: &Payload, first: u32, format: &WireFormat) -> Option<(Bytes
             let slice = batch.delimited(first..batch.len(), delimiter)?;
             Some((batch.slab().slice_ref(slice), Borders::Slab { first }))
         }
-        (Payload::Encoded(encoded), Rendering::Unchanged | Rendering::Json) => {
+        (Payload::Encoded(encoded), Rendering::Unchanged | Rendering::Json)
+            if encoded.json || matches!(format.rendering, Rendering::Unchanged) =>
+        {
             let (bytes, ends) = encoded.delimited_from(first, delimiter)?;
             Some((bytes, Borders::Listed(ends)))
         }

@@ -143,7 +143,7 @@ fn events_of_one_record_settle_it_together_and_keep_their_ids_apart() {
     let events = [event(1, 0), event(1, 2), event(2, 4)].into();
     let hold = Arc::new(house.budget.share().nothing());
     let bytes = Bytes::from_static(b"a\nb\nc\n");
-    let encoded = Encoded { batch, bytes, delimiter: b'\n', events, hold };
+    let encoded = Encoded { batch, bytes, json: true, delimiter: b'\n', events, hold };
     let mut stock = Stock::default();
     stock.take_in(Delivery { payload: Payload::Encoded(encoded), claim }, Instant::now());
     let request = stock.cut(SIZE).expect("events wait");

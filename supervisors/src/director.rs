@@ -11,6 +11,7 @@ use crate::wiring::Wiring;
 use actors::child::spec::Common;
 use actors::child::{ChildSpec, Faults, Home, Order, State, Tree};
 use actors::data::{Device, Door, Lanes, Profile, Sockets, Target};
+use actors::device::file::{Checkpoints, Keeper};
 use actors::router::Router;
 use config::{DeviceKind, Diagnostic, Snapshot};
 use event::{Budget, DeviceId, PlaceId};
@@ -20,6 +21,7 @@ use seams::{Clock, Disk, RealDisk, Rng};
 use security::open_files::OpenFiles;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,13 +41,16 @@ pub struct Options {
     pub control: Option<Control>,
     /// Files.
     pub disk: Arc<dyn Disk>,
+    /// The folder below which `storage/` lies.
+    pub root: PathBuf,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let lanes = std::thread::available_parallelism().map_or(1, usize::from);
         let (clock, rng) = (Clock::system(), Rng::from_system());
-        Self { lanes, clock, rng, control: None, disk: Arc::new(RealDisk) }
+        let (disk, root) = (Arc::new(RealDisk), PathBuf::from("."));
+        Self { lanes, clock, rng, control: None, disk, root }
     }
 }
 
@@ -63,6 +68,7 @@ pub struct Director {
     wiring: Wiring,
     programs: Programs,
     budget: Budget,
+    checkpoints: Checkpoints,
     snapshot: Arc<Snapshot>,
     view: View,
 }
@@ -149,12 +155,15 @@ impl Director {
         let control = options.control.as_ref();
         let control = control.map(|control| control::children(control, &view, snapshot.service.control));
         let lane_children = lane_children(&common, &lanes, &wiring, &groups.lane);
+        let checkpoints = Checkpoints::new(Arc::clone(&common.disk), &options.root);
         let charge = Charge {
             path: "".into(),
             common: common.clone(),
             stop_order: StopOrder::Reverse,
             children: vec![
                 group("control", &common, &Announce::default(), control.unwrap_or_default()),
+                // It stops after the targets: what they delivered at last is written down, too.
+                keeper(&checkpoints),
                 group("targets", &common, &groups.targets, Vec::new()),
                 group("lanes", &common, &groups.lanes, lane_children),
                 group("devices", &common, &groups.devices, Vec::new()),
@@ -164,6 +173,7 @@ impl Director {
         let (root, ended) = start_root(charge).await?;
         let mut director = Self {
             budget,
+            checkpoints,
             common,
             lanes,
             groups,
@@ -293,7 +303,7 @@ impl Director {
                 continue;
             }
             let shared = self.inventory.device_or_new(device.id, &device.name, &self.budget);
-            let mut children = entrance(&shared, &device.kind, &self.lanes)?;
+            let mut children = entrance(&shared, &device.kind, &self.lanes, &self.checkpoints)?;
             let companions = companions(&shared, device);
             children.extend(companions.children);
             changed.push(Changed { device: shared, profile: companions.profile, children });
@@ -437,6 +447,11 @@ impl Inventory {
 
 fn enabled_targets(snapshot: &Snapshot) -> BTreeSet<String> {
     snapshot.targets.iter().filter(|target| target.status).map(|target| target.name.clone()).collect()
+}
+
+fn keeper(checkpoints: &Checkpoints) -> ChildSpec {
+    let checkpoints = checkpoints.clone();
+    ChildSpec::new("checkpoints", "keeper", Home::Control, move || Ok(Keeper::new(checkpoints.clone())))
 }
 
 fn group(name: &str, common: &Common, announce: &Announce, children: Vec<ChildSpec>) -> ChildSpec {

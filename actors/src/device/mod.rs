@@ -9,6 +9,7 @@
 pub mod bind;
 pub mod connection;
 pub mod datagrams;
+pub mod file;
 pub mod http;
 pub mod replica;
 pub mod silence;

@@ -38,7 +38,6 @@ const NOT_YET: &[NotYet] = &[
     not_yet("listener", "batch_size", &[], NO_TIMER),
     not_yet("listener", "flush_interval", &[], NO_TIMER),
     not_yet("listener", "queue", &[], NO_TIMER),
-    not_yet("file device", "file_log_concurrency", &[], "files are read by as many lanes as there are"),
     not_yet("file device", "start_date", &["-1"], LINES_AS_THEY_ARE),
     not_yet("file device", "ignore_time", &["true"], LINES_AS_THEY_ARE),
     not_yet("file device", "ignore_old_date", &["true"], LINES_AS_THEY_ARE),

@@ -294,6 +294,7 @@ fn file() {
         exclude: Vec::new(),
         poll_interval: seconds(1),
         ignore_cache: false,
+        concurrency: None,
         records: Records::Lines,
         max_message_bytes: 20_971_520,
     };
@@ -322,6 +323,7 @@ multiline: {pattern: '^\\s', negate: true, match: before, max_lines: 9, timeout:
         exclude: vec!["/b/x".into()],
         poll_interval: Duration::from_millis(250),
         ignore_cache: true,
+        concurrency: None,
         records: Records::Multiline(multiline),
         max_message_bytes: 1000,
     };

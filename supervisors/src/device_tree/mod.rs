@@ -1,6 +1,7 @@
 //! The subtree of a device: one line in [`entrance`] for each type.
 
 mod companions;
+mod file;
 mod http;
 mod listeners;
 
@@ -11,6 +12,7 @@ use crate::supervisor::{Announce, Charge, StopOrder, subtree};
 use actors::child::ChildSpec;
 use actors::child::spec::Common;
 use actors::data::{Device, Lanes};
+use actors::device::file::Checkpoints;
 use config::DeviceKind;
 use config::device::{SyslogDevice, SyslogTransport};
 use parking_lot::Mutex;
@@ -58,7 +60,12 @@ impl DeviceTree {
 }
 
 /// What a device's subtree starts with.
-pub fn entrance(device: &Arc<Device>, kind: &DeviceKind, lanes: &Lanes) -> anyhow::Result<Vec<ChildSpec>> {
+pub fn entrance(
+    device: &Arc<Device>,
+    kind: &DeviceKind,
+    lanes: &Lanes,
+    checkpoints: &Checkpoints,
+) -> anyhow::Result<Vec<ChildSpec>> {
     match kind {
         DeviceKind::Tcp(d) => stream_sockets(device, lanes, &d.listen, &d.connections, d.max_message_bytes),
         DeviceKind::Udp(d) => Ok(datagram_sockets(device, lanes, &d.listen, d.buffer_bytes)),
@@ -67,7 +74,7 @@ pub fn entrance(device: &Arc<Device>, kind: &DeviceKind, lanes: &Lanes) -> anyho
             SyslogTransport::Tcp(c) => stream_sockets(device, lanes, &d.listen, c, d.max_message_bytes),
         },
         DeviceKind::Http(d) => http::server(device, lanes, d),
-        _ => anyhow::bail!("device \"{}\": this type is not available in this version", device.name),
+        DeviceKind::File(d) => file::entrance(device, d, lanes, checkpoints),
     }
 }
 

@@ -22,6 +22,8 @@ pub struct FileDevice {
     pub poll_interval: Duration,
     /// `ignore_cache`: forget what was read before, begin at the start.
     pub ignore_cache: bool,
+    /// `file_log_concurrency`: most lanes that read its files; none: all.
+    pub concurrency: Option<u32>,
     /// What an event is.
     pub records: Records,
     /// `max_message_size`: longest event.
@@ -79,6 +81,8 @@ pub(super) fn decode(fields: &mut Fields, _: &()) -> DeviceKind {
     }
     let about = "forget what was read before, begin at the start";
     let ignore_cache = fields.or("ignore_cache", Flag, false, false, about);
+    let about = "most lanes that read its files; without it all do";
+    let concurrency = fields.optional("file_log_concurrency", Whole(1..=1024), about);
     fields.section("line_parser", "what an event is, without multiline", |parser| {
         parser.or("type", Choice(&[("newline", ())]), (), "newline", "newline: each line is an event");
     });
@@ -92,6 +96,7 @@ pub(super) fn decode(fields: &mut Fields, _: &()) -> DeviceKind {
         exclude,
         poll_interval,
         ignore_cache,
+        concurrency,
         records: records.map_or(Records::Lines, Records::Multiline),
         max_message_bytes,
     })

@@ -115,7 +115,8 @@ async fn daemon(place: Place, snapshot: Snapshot, known: Known, log: Log) -> Res
         follow_log: Arc::new(move |level| follow.follow(level)),
     };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "the Director is starting");
-    let options = Options { control: Some(control), ..Options::default() };
+    let root = place.root().to_owned();
+    let options = Options { control: Some(control), root, ..Options::default() };
     let mut director = Director::start(snapshot, options).await?;
     let status = announce(&director);
     manager.ready(&status);

@@ -266,6 +266,11 @@ impl Director {
             let before = old.device(&name).filter(|device| device.status);
             let same_peers =
                 before.zip(new.device(&name)).is_some_and(|(b, n)| keeps_peers(&b.kind, &n.kind));
+            // Before a listener that is no longer wanted goes: nothing may come to its socket any more.
+            let listeners = children.iter().filter(|child| child.kind == "listener").count();
+            for address in new.device(&name).map_or(Vec::new(), |device| addresses(&device.kind)) {
+                self.common.sockets.keep(address, listeners);
+            }
             match self.trees.get(&name).filter(|_| same_peers) {
                 Some(tree) => tree.change(children),
                 None => {

@@ -27,7 +27,7 @@ struct Bound {
 pub struct One {
     /// Its number, below `of`.
     pub index: usize,
-    /// How many there are; sockets beyond them are closed.
+    /// How many there are.
     pub of: usize,
 }
 
@@ -54,7 +54,6 @@ impl Sockets {
     /// One of several listening TCP sockets on this address, bound now or earlier. Non-blocking.
     pub fn tcp_one(&self, address: SocketAddr, one: One) -> io::Result<TcpListener> {
         let mut bound = self.0.lock();
-        bound.tcp.retain(|(a, index), _| *a != address || *index < one.of);
         if let Some(socket) = bound.tcp.get(&(address, one.index)) {
             return socket.try_clone();
         }
@@ -77,7 +76,6 @@ impl Sockets {
     /// as much of it as the system allows ([`Datagrams::receive_bytes`]).
     pub fn udp(&self, address: SocketAddr, one: One, receive_bytes: usize) -> io::Result<Datagrams> {
         let mut bound = self.0.lock();
-        bound.udp.retain(|(a, index), _| *a != address || *index < one.of);
         if let Some(datagrams) = bound.udp.get(&(address, one.index)) {
             return datagrams.try_clone();
         }
@@ -95,6 +93,14 @@ impl Sockets {
             bound.udp.insert((address, one.index), datagrams);
         }
         Ok(clone)
+    }
+
+    /// Closes all but the first `count` sockets of an address, once their users are gone too: nothing more is to come
+    /// to them.
+    pub fn keep(&self, address: SocketAddr, count: usize) {
+        let mut bound = self.0.lock();
+        bound.tcp.retain(|(a, index), _| *a != address || *index < count);
+        bound.udp.retain(|(a, index), _| *a != address || *index < count);
     }
 
     /// Closes what is bound to an address, once its last user is gone too.
@@ -140,7 +146,7 @@ mod tests {
             sockets.udp(free, One { index, of: 3 }, 1 << 16).expect("bound");
         }
         assert_eq!(sockets.0.lock().udp.len(), 3);
-        sockets.udp(free, One { index: 1, of: 2 }, 1 << 16).expect("bound");
+        sockets.keep(free, 2);
         assert_eq!(sockets.0.lock().udp.len(), 2);
         UdpSocket::bind(free).expect_err("it is still bound");
         sockets.release(free);

@@ -21,4 +21,6 @@ if [ ${#packages[@]} -gt 0 ]; then
     fi
 fi
 
+# Many tests make actors panic on purpose; writing each one's backtrace would hold up its thread for seconds.
+export RUST_BACKTRACE=0
 cargo test --workspace --locked "$@"

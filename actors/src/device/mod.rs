@@ -6,6 +6,7 @@
 //! * [`bind`]: why an address can't be bound; [`silence`]: whether a device still hears anything;
 //! * [`replica`]: passes on everything as it came in.
 
+mod accept;
 pub mod bind;
 pub mod connection;
 pub mod datagrams;

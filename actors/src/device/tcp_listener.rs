@@ -7,6 +7,7 @@
 
 pub use super::bind::bind_trouble;
 
+use super::accept::accept;
 use super::bind::BIND_AGAIN;
 use super::connection::{Call, Connection, Seat};
 use super::transport::{Encrypted, Plain, Transport};
@@ -18,14 +19,11 @@ use crate::data::sockets::One;
 use protocol::framing::{Framer, Framing, Limits};
 use security::access::AccessList;
 use security::tls::ServerTls;
-use std::io::{self, Read};
+use std::io::Read;
 use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener as Listener, TcpStream};
-
-/// How long to wait when accepting fails (no descriptors left, say).
-const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
 /// What a stream listener does.
 #[derive(Clone, Debug)]
@@ -171,22 +169,10 @@ impl Child for TcpListener {
             () = me.stopping() => return Ok(Next::Done),
             listener = self.listen(me) => listener,
         };
-        loop {
-            let accepted = tokio::select! {
-                () = me.stopping() => return Ok(Next::Done),
-                accepted = me.waiting(listener.accept()) => accepted,
-            };
-            match accepted {
-                Ok((socket, peer)) => self.take_in(me, socket, peer),
-                Err(e) if is_of_one_connection(&e) => {}
-                Err(e) => {
-                    let text = format!("cannot accept connections: {e}; raise the limit of open files");
-                    tracing::error!(device = &*self.device.name, "{text}");
-                    me.report(Condition::Trouble(text));
-                    me.waiting(tokio::time::sleep(ACCEPT_AGAIN)).await;
-                }
-            }
+        while let Some((connection, peer)) = accept(me, &self.device.name, &listener).await {
+            self.take_in(me, connection, peer);
         }
+        Ok(Next::Done)
     }
 }
 
@@ -196,10 +182,4 @@ fn turn_away(socket: TcpStream) {
     // Both fail only where the peer is gone already.
     let _ = socket.shutdown(Shutdown::Write);
     let _ = socket.read(&mut [0; 4096]);
-}
-
-/// Errors of a peer that left before it was accepted (accept(2)).
-fn is_of_one_connection(e: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-    matches!(e.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }

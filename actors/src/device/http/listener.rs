@@ -8,16 +8,12 @@ use crate::child::actor::Next;
 use crate::child::{Child, ChildSpec, Condition, Home, Me, Restart};
 use crate::data::device::Device;
 use crate::data::lane::Lanes;
+use crate::device::accept::accept;
 use crate::device::bind::{BIND_AGAIN, bind_trouble};
 use parking_lot::Mutex;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::net::{TcpListener as Socket, TcpStream};
-
-/// How long to wait when accepting fails (no descriptors left, say).
-const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
 /// The listener.
 pub struct HttpListener {
@@ -113,27 +109,9 @@ impl Child for HttpListener {
             () = me.stopping() => return Ok(Next::Done),
             socket = self.listen(me) => socket,
         };
-        loop {
-            let accepted = tokio::select! {
-                () = me.stopping() => return Ok(Next::Done),
-                accepted = me.waiting(socket.accept()) => accepted,
-            };
-            match accepted {
-                Ok((socket, peer)) => self.take_in(me, socket, peer),
-                Err(e) if is_of_one_connection(&e) => {}
-                Err(e) => {
-                    let text = format!("cannot accept connections: {e}; raise the limit of open files");
-                    tracing::error!(device = &*self.device.name, "{text}");
-                    me.report(Condition::Trouble(text));
-                    me.waiting(tokio::time::sleep(ACCEPT_AGAIN)).await;
-                }
-            }
+        while let Some((connection, peer)) = accept(me, &self.device.name, &socket).await {
+            self.take_in(me, connection, peer);
         }
+        Ok(Next::Done)
     }
-}
-
-/// Errors of a peer that left before it was accepted (accept(2)).
-fn is_of_one_connection(e: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-    matches!(e.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }

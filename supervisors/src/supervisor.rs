@@ -78,7 +78,7 @@ pub struct Ward {
     me: ActorRef<Order>,
     charge: Charge,
     /// In the order in which they were adopted.
-    children: BTreeMap<Seat, ChildState>,
+    children: BTreeMap<Seat, Box<ChildState>>,
     seats: HashMap<ChildName, Seat>,
     by_actor: HashMap<ActorId, Seat>,
     /// Children that ended before [`Order::StartEnded`] told which actor they are.
@@ -243,7 +243,7 @@ impl Ward {
             wanted_gone: Vec::new(),
             lane_generation: 0,
         };
-        self.children.insert(self.adopted, child);
+        self.children.insert(self.adopted, Box::new(child));
         self.start(self.adopted);
     }
 

@@ -126,15 +126,16 @@ async fn a_lane_that_spins_is_abandoned_and_its_batches_are_delivered() {
     director.faults().inject("targets/out/sender-0", Fault::Spin(Duration::from_secs(8)));
     let abandoned = |tree: &actors::child::Tree| tree.node("lanes/watch").filter(|node| node.trouble);
     director.tree().wait_until(house::LIMIT, abandoned).await.expect("the lane was given up");
-    // The first connection is stuck with its thread; a new one is served by the new thread.
+    // The first connection is read on from by the new thread, and a new one is served as well.
     let second = Sender::start("second", in_port);
     until("the lane goes on", || receiver.distinct("second") > 100).await;
-    let sent = second.finish();
-    until("all lines arrived", || receiver.distinct("second") as u64 == sent).await;
-    receiver.assert_complete("second", sent);
-    // What the first had handed over before is delivered by the new sender.
+    let before = receiver.distinct("s");
+    until("the first connection goes on", || receiver.distinct("s") > before + 100).await;
+    let (sent, sent_second) = (sender.finish(), second.finish());
+    until("all lines arrived", || receiver.distinct("second") as u64 == sent_second).await;
+    until("all lines of the first arrived", || receiver.distinct("s") as u64 == sent).await;
+    receiver.assert_complete("second", sent_second);
     let inventory = director.inventory().clone();
     until("everything is settled", || inventory.held() == 0).await;
-    drop(sender);
     director.stop().await;
 }

@@ -9,6 +9,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 use supervisors::{Director, Options};
 
 /// A folder with files, a folder for the Director's state, a receiver.
@@ -282,6 +283,23 @@ async fn actors_that_fail_under_load_lose_nothing() {
             place.assert_once("w", writer.written);
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_read_on_when_its_lane_is_abandoned() {
+    let place = Place::new();
+    let mut writer = Writer::open("w", place.path("in.log"));
+    let mut director = place.follow_with("in.log", "", 1).await;
+    director.watch_lanes(Duration::from_millis(1500)).await;
+    writer.go_on(5).await;
+    place.arrived("w", writer.written).await;
+    director.faults().inject("targets/out/sender-0", Fault::Spin(Duration::from_secs(6)));
+    writer.go_on(5).await;
+    let abandoned = |tree: &actors::child::Tree| tree.node("lanes/watch").filter(|node| node.trouble);
+    director.tree().wait_until(house::LIMIT, abandoned).await.expect("the lane was given up");
+    writer.go_on(20).await;
+    place.arrived("w", writer.written).await;
+    director.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,6 +10,7 @@ use house::{LIMIT, connect, free_port, start, until};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use supervisors::Director;
 
 /// A line receiver.
@@ -326,5 +327,24 @@ async fn a_connection_that_panics_answers_nothing_that_is_not_delivered() {
     until("the faults were suffered", || director.faults().pending() == 0).await;
     until("all events are settled", || director.inventory().held() == 0).await;
     until("what was acknowledged arrived", || sent.iter().all(|n| lines.all().contains(n))).await;
+    director.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_on_an_abandoned_lane_is_reset_and_can_be_sent_again() {
+    let (lines, port, mut director) = house("").await;
+    director.watch_lanes(Duration::from_millis(1500)).await;
+    let mut first = connect(port);
+    assert_eq!(exchange(&mut first, &format!("POST / HTTP/1.1{JSON}"), b"{\"n\": 0}").status, 200);
+    director.faults().inject("targets/out/sender-0", Fault::Spin(Duration::from_secs(6)));
+    write!(first, "POST / HTTP/1.1{JSON}\r\nHost: here\r\nContent-Length: 8\r\n\r\n{{\"n\": 1}}")
+        .expect("sent");
+    first.set_read_timeout(Some(LIMIT)).expect("a limit");
+    // Closed or reset, and long before the thread is free again.
+    let answer = first.read(&mut [0; 1]);
+    assert!(matches!(answer, Ok(0) | Err(_)), "{answer:?}");
+    assert!(director.inventory().device("in").is_some());
+    assert_eq!(post(port, JSON, b"{\"n\": 1}").status, 200);
+    until("it arrived", || lines.all().iter().any(|line| line.contains(": 1}"))).await;
     director.stop().await;
 }

@@ -5,12 +5,14 @@
 
 use super::exit::Failure;
 use super::faults::Fault;
-use super::pulse::Activity;
+use super::pulse::{Activity, Pulse};
 use super::spec::StartContext;
+use pin_project_lite::pin_project;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use std::future::Future;
 use std::marker::PhantomData;
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 /// A piece of the Director.
@@ -78,11 +80,8 @@ impl<M: Send + 'static> Me<M> {
     }
 
     /// Waits for somebody else, which may take any time.
-    pub async fn waiting<T>(&self, future: impl Future<Output = T>) -> T {
-        self.context.pulse.set(Activity::Waiting);
-        let done = future.await;
-        self.context.pulse.set(Activity::Working);
-        done
+    pub fn waiting<F: Future>(&self, future: F) -> Waiting<'_, F> {
+        Waiting { pulse: &self.context.pulse, waits: false, future }
     }
 
     /// Returns when the child is asked to stop.
@@ -93,6 +92,41 @@ impl<M: Send + 'static> Me<M> {
     /// Whether the child was asked to stop.
     pub fn is_stopping(&self) -> bool {
         self.context.stopping.is_cancelled()
+    }
+}
+
+pin_project! {
+    /// A future of somebody else's that a child waits for. Its pulse says so, unless it need not wait at all.
+    ///
+    /// Written by hand: an `async fn` would keep room for the future twice, in each of thousands of connections.
+    #[must_use = "nobody waits before it is awaited"]
+    pub struct Waiting<'a, F> {
+        pulse: &'a Pulse,
+        waits: bool,
+        #[pin]
+        future: F,
+    }
+
+    impl<F> PinnedDrop for Waiting<'_, F> {
+        fn drop(this: Pin<&mut Self>) {
+            if this.waits {
+                this.pulse.set(Activity::Working);
+            }
+        }
+    }
+}
+
+impl<F: Future> Future for Waiting<'_, F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let done = this.future.poll(cx);
+        if done.is_pending() != *this.waits {
+            *this.waits = done.is_pending();
+            this.pulse.set(if done.is_pending() { Activity::Waiting } else { Activity::Working });
+        }
+        done
     }
 }
 

@@ -6,6 +6,7 @@
 //! panic the next life reads on where the last one stopped. A device's rate limit makes it wait between two reads.
 
 use super::transport::{Socket, Transport, ended_by};
+use super::wire::Wire;
 use crate::child::actor::Next;
 use crate::child::{Child, Me};
 use crate::data::device::Device;
@@ -14,9 +15,11 @@ use bytes::Bytes;
 use event::batch::{MAX_BATCH_RECORDS, Parts};
 use event::slab::SLAB_BYTES;
 use event::{Batch, Hold, Layout, Ledger, Origin, Record, RecordFlags, Slab, StreamId, UnixNanos};
+use parking_lot::Mutex;
 use protocol::framing::{Counters, Ending, Framer, Span};
 use std::fmt;
 use std::io;
+use std::mem;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::pin::{Pin, pin};
@@ -24,10 +27,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::sync::Mutex;
 
 /// What of a connection outlives its actor; clones share it.
-pub struct Seat<S>(Arc<Mutex<Sitting<S>>>);
+pub struct Seat<S>(Arc<Place<S>>);
 
 impl<S> Clone for Seat<S> {
     fn clone(&self) -> Self {
@@ -35,13 +37,33 @@ impl<S> Clone for Seat<S> {
     }
 }
 
+struct Place<S> {
+    device: Arc<Device>,
+    /// Locked only between two waits: a life that waits on a stuck thread keeps nothing from its successor.
+    sitting: Mutex<Sitting<S>>,
+    /// The socket, for whoever finds `sitting` locked for ever.
+    wire: Mutex<Option<Wire>>,
+}
+
 /// How far a connection has come.
 enum Sitting<S> {
     /// Accepted; the transport is not open yet.
     Accepted(std::net::TcpStream, Call),
-    /// Open.
-    Open(Stream<S>),
+    /// A life is opening the transport.
+    Opening,
+    /// Open; the life of this number reads it.
+    Open(u32, Stream<S>),
     /// It has ended.
+    Over,
+}
+
+/// What a new life finds.
+enum Found {
+    /// A connection whose transport is to be opened.
+    New(Wire, Call),
+    /// An open connection to read on from.
+    Open(Wire),
+    /// Nothing more to do.
     Over,
 }
 
@@ -91,6 +113,10 @@ pub enum Ended {
     Tls,
     /// The peer did not complete the TLS handshake in time.
     Handshake,
+    /// The actor died during the TLS handshake, which can't be resumed.
+    Broken,
+    /// Its thread got stuck in the middle of reading from it.
+    Stuck,
     /// The device or the Director stops.
     Stopped,
 }
@@ -105,6 +131,8 @@ impl Ended {
             Ended::Framing => "framing",
             Ended::Tls => "tls",
             Ended::Handshake => "tls_timeout",
+            Ended::Broken => "broken",
+            Ended::Stuck => "stuck",
             Ended::Stopped => "stopped",
         }
     }
@@ -142,10 +170,85 @@ impl Drop for Call {
     }
 }
 
-impl<S> Seat<S> {
+impl<S: Socket> Seat<S> {
     /// A seat for a connection that was just accepted.
     pub fn new(socket: std::net::TcpStream, call: Call) -> Self {
-        Self(Arc::new(Mutex::new(Sitting::Accepted(socket, call))))
+        let (device, wire) = (Arc::clone(&call.device), Mutex::new(None));
+        Self(Arc::new(Place { device, sitting: Mutex::new(Sitting::Accepted(socket, call)), wire }))
+    }
+
+    /// A new life takes the seat; its predecessor finds it taken.
+    fn take(&self, life: u32) -> io::Result<Found> {
+        let Some(mut sitting) = self.0.sitting.try_lock() else {
+            self.close(Ended::Stuck);
+            return Ok(Found::Over);
+        };
+        match &mut *sitting {
+            Sitting::Accepted(..) => {
+                let Sitting::Accepted(socket, call) = mem::replace(&mut *sitting, Sitting::Opening) else {
+                    return Ok(Found::Over);
+                };
+                let wire = Wire::new(socket)?;
+                *self.0.wire.lock() = Some(wire.clone());
+                Ok(Found::New(wire, call))
+            }
+            Sitting::Opening => {
+                *sitting = Sitting::Over;
+                self.close(Ended::Broken);
+                Ok(Found::Over)
+            }
+            Sitting::Open(reader, stream) => {
+                let mut wire = self.0.wire.lock();
+                let Some(former) = wire.as_ref() else { return Ok(Found::Over) };
+                let again = former.again()?;
+                *wire = Some(again.clone());
+                stream.socket.rewire(again.clone());
+                *reader = life;
+                Ok(Found::Open(again))
+            }
+            Sitting::Over => Ok(Found::Over),
+        }
+    }
+
+    /// The transport is open; false when another life closed the connection meanwhile.
+    fn open(&self, life: u32, socket: S, call: Call) -> bool {
+        let mut sitting = self.0.sitting.lock();
+        let is_mine = matches!(*sitting, Sitting::Opening);
+        if is_mine {
+            *sitting = Sitting::Open(life, Stream::new(socket, call));
+        }
+        is_mine
+    }
+
+    /// Does something with the stream, unless another life has taken it over.
+    fn with<R>(&self, life: u32, act: impl FnOnce(&mut Stream<S>) -> R) -> Option<R> {
+        match &mut *self.0.sitting.lock() {
+            Sitting::Open(reader, stream) if *reader == life => Some(act(stream)),
+            _ => None,
+        }
+    }
+
+    /// Takes the stream out, unless another life has taken it over.
+    fn leave(&self, life: u32) -> Option<Stream<S>> {
+        let mut sitting = self.0.sitting.lock();
+        match mem::replace(&mut *sitting, Sitting::Over) {
+            Sitting::Open(reader, stream) if reader == life => {
+                self.0.wire.lock().take();
+                Some(stream)
+            }
+            other => {
+                *sitting = other;
+                None
+            }
+        }
+    }
+
+    /// Ends the connection for its peer, who may connect anew.
+    fn close(&self, ended: Ended) {
+        if let Some(wire) = self.0.wire.lock().take() {
+            wire.close();
+            self.0.device.meters.ended.add(ended.name());
+        }
     }
 }
 
@@ -160,6 +263,23 @@ impl<T: Transport> Connection<T> {
     pub fn new(seat: Seat<T::Socket>, transport: T) -> Self {
         Self { seat, transport }
     }
+
+    async fn open(&self, me: &Me<()>, wire: Wire, call: Call) -> bool {
+        let opened = tokio::select! {
+            biased;
+            () = me.stopping() => Err(Ended::Stopped),
+            opened = me.waiting(self.transport.open(wire, &call.device.name, call.peer)) => opened,
+        };
+        match opened {
+            Ok(socket) => self.seat.open(me.context.generation, socket, call),
+            Err(ended) => {
+                self.seat.0.wire.lock().take();
+                *self.seat.0.sitting.lock() = Sitting::Over;
+                call.ended(ended);
+                false
+            }
+        }
+    }
 }
 
 impl<T: Transport> Child for Connection<T> {
@@ -171,29 +291,21 @@ impl<T: Transport> Child for Connection<T> {
     }
 
     async fn handle(&mut self, me: &Me<()>, (): ()) -> anyhow::Result<Next> {
-        // Taken only where the last life still runs on an abandoned thread: that stream is lost with it.
-        let Ok(mut sitting) = Arc::clone(&self.seat.0).try_lock_owned() else {
-            anyhow::bail!("its socket is stuck in an abandoned lane");
-        };
-        if matches!(*sitting, Sitting::Accepted(..)) {
-            // A life that fails in here takes the connection along: a handshake can't be resumed.
-            let Sitting::Accepted(socket, call) = std::mem::replace(&mut *sitting, Sitting::Over) else {
-                return Ok(Next::Done);
-            };
-            let opened = tokio::select! {
-                biased;
-                () = me.stopping() => Err(Ended::Stopped),
-                opened = me.waiting(Box::pin(self.transport.open(socket, &call.device.name, call.peer))) => opened,
-            };
-            match opened {
-                Ok(socket) => *sitting = Sitting::Open(Stream::new(socket, call)),
-                Err(ended) => call.ended(ended),
+        let wire = match self.seat.take(me.context.generation)? {
+            Found::Open(wire) => wire,
+            Found::Over => return Ok(Next::Done),
+            Found::New(wire, call) => {
+                // Boxed, as all that an idle connection does not wait in: ten thousand of them keep room for it.
+                if !Box::pin(self.open(me, wire.clone(), call)).await {
+                    return Ok(Next::Done);
+                }
+                wire
             }
-        }
-        if let Sitting::Open(stream) = &mut *sitting {
-            let ended = stream.read_to_end(me).await;
+        };
+        if let Some(ended) = self.seat.read_to_end(me, &wire).await
+            && let Some(stream) = self.seat.leave(me.context.generation)
+        {
             stream.finish(me, ended);
-            *sitting = Sitting::Over;
         }
         Ok(Next::Done)
     }
@@ -207,6 +319,93 @@ enum Round {
     Drained,
     /// No more ever.
     Ended(Ended),
+}
+
+/// What the next read of a stream needs.
+struct Need {
+    /// Bytes to read into.
+    room: u32,
+    /// A message is half-way there.
+    incomplete: bool,
+    /// Something may be there without news from the peer.
+    has_more: bool,
+}
+
+impl<S: Socket> Seat<S> {
+    /// Reads until the connection ends, and says how; `None` when another life has taken it over.
+    async fn read_to_end(&self, me: &Me<()>, wire: &Wire) -> Option<Ended> {
+        let (life, device) = (me.context.generation, &self.0.device);
+        let (mut need, idle_timeout) = self.with(life, |stream| (stream.need(), stream.call.idle_timeout))?;
+        let mut last_read = Instant::now();
+        let mut idle = pin!(tokio::time::sleep(idle_timeout));
+        loop {
+            let readable = tokio::select! {
+                biased;
+                () = me.stopping() => return Some(Ended::Stopped),
+                () = std::future::ready(()), if need.has_more => Ok(()),
+                readable = me.waiting(wire.readable()) => readable,
+                () = &mut idle => {
+                    // One timer for the life of the connection, moved on only when it fires.
+                    let quiet = last_read.elapsed();
+                    if quiet >= idle_timeout {
+                        return Some(Ended::Idle);
+                    }
+                    idle.as_mut().reset((last_read + idle_timeout).into());
+                    continue;
+                }
+            };
+            if readable.is_err() {
+                return Some(Ended::Reset);
+            }
+            let hold = match device.share.try_take(need.room) {
+                Some(hold) => hold,
+                None => tokio::select! {
+                    biased;
+                    () = me.stopping() => return Some(Ended::Stopped),
+                    hold = me.waiting(Box::pin(need.take(device))) => hold,
+                },
+            };
+            let (round, events) = self.with(life, |stream| {
+                let before = stream.next_seq;
+                let round = stream.read(me, need.room as usize, hold);
+                need = stream.need();
+                (round, stream.next_seq - before)
+            })?;
+            let wait = charge(device, events, me);
+            if !wait.is_zero() && !round_is_over(&round) {
+                tokio::select! {
+                    biased;
+                    () = me.stopping() => return Some(Ended::Stopped),
+                    () = me.waiting(Box::pin(tokio::time::sleep(wait))) => {}
+                }
+            }
+            last_read = Instant::now();
+            match round {
+                Round::Ended(ended) => return Some(ended),
+                // The router and the senders of this lane go first, while the bytes are in the cache.
+                Round::Full => tokio::task::yield_now().await,
+                Round::Drained => {}
+            }
+        }
+    }
+}
+
+impl Need {
+    /// Waits for budget. Only an incomplete message holds some already (R4).
+    async fn take(&self, device: &Device) -> Hold {
+        match self.incomplete {
+            true => device.share.take_for_incomplete(self.room).await,
+            false => device.share.take(self.room).await,
+        }
+    }
+}
+
+/// How long to wait for the device's rate limit after so many events.
+fn charge(device: &Device, events: u64, me: &Me<()>) -> Duration {
+    match &device.profile.load().rate {
+        Some(rate) => rate.charge(events, me.context.common.clock.now()),
+        None => Duration::ZERO,
+    }
 }
 
 impl<S: Socket> Stream<S> {
@@ -224,75 +423,9 @@ impl<S: Socket> Stream<S> {
         }
     }
 
-    async fn read_to_end(&mut self, me: &Me<()>) -> Ended {
-        let mut last_read = Instant::now();
-        let mut idle = pin!(tokio::time::sleep(self.call.idle_timeout));
-        loop {
-            let readable = tokio::select! {
-                biased;
-                () = me.stopping() => return Ended::Stopped,
-                readable = me.waiting(self.socket.readable()) => readable,
-                () = &mut idle => {
-                    // One timer for the life of the connection, moved on only when it fires.
-                    let quiet = last_read.elapsed();
-                    if quiet >= self.call.idle_timeout {
-                        return Ended::Idle;
-                    }
-                    idle.as_mut().reset((last_read + self.call.idle_timeout).into());
-                    continue;
-                }
-            };
-            if readable.is_err() {
-                return Ended::Reset;
-            }
-            let room = (self.rest.len() * 2).max(SLAB_BYTES);
-            let hold = match self.try_take(room) {
-                Some(hold) => hold,
-                None => tokio::select! {
-                    biased;
-                    () = me.stopping() => return Ended::Stopped,
-                    // Boxed, as all that an idle connection does not wait in: ten thousand of them keep room for it.
-                    hold = me.waiting(Box::pin(self.take(room))) => hold,
-                },
-            };
-            let events_before = self.next_seq;
-            let round = self.read(me, room, hold);
-            let wait = self.charge(self.next_seq - events_before, me);
-            if !wait.is_zero() && !round_is_over(&round) {
-                tokio::select! {
-                    biased;
-                    () = me.stopping() => return Ended::Stopped,
-                    () = me.waiting(Box::pin(tokio::time::sleep(wait))) => {}
-                }
-            }
-            last_read = Instant::now();
-            match round {
-                Round::Ended(ended) => return ended,
-                // The router and the senders of this lane go first, while the bytes are in the cache.
-                Round::Full => tokio::task::yield_now().await,
-                Round::Drained => {}
-            }
-        }
-    }
-
-    /// How long to wait for the device's rate limit after so many events.
-    fn charge(&self, events: u64, me: &Me<()>) -> Duration {
-        match &self.call.device.profile.load().rate {
-            Some(rate) => rate.charge(events, me.context.common.clock.now()),
-            None => Duration::ZERO,
-        }
-    }
-
-    fn try_take(&self, room: usize) -> Option<Hold> {
-        self.call.device.share.try_take(room as u32)
-    }
-
-    async fn take(&self, room: usize) -> Hold {
-        let share = &self.call.device.share;
-        match self.rest.is_empty() {
-            true => share.take(room as u32).await,
-            false => share.take_for_incomplete(room as u32).await,
-        }
+    fn need(&self) -> Need {
+        let room = (self.rest.len() * 2).max(SLAB_BYTES) as u32;
+        Need { room, incomplete: !self.rest.is_empty(), has_more: self.socket.has_more() }
     }
 
     /// Reads what there is into a slab of `room` bytes and submits the messages in it. Does not wait, so
@@ -301,7 +434,7 @@ impl<S: Socket> Stream<S> {
         let mut slab = self.call.lane.slabs.take(room);
         let mut filled = self.rest.len();
         slab.bytes_mut()[..filled].copy_from_slice(&self.rest);
-        hold.merge(std::mem::replace(&mut self.rest_hold, self.call.device.share.nothing()));
+        hold.merge(mem::replace(&mut self.rest_hold, self.call.device.share.nothing()));
         let mut round = Round::Full;
         while filled < slab.capacity() {
             let asked = slab.capacity() - filled;
@@ -443,12 +576,12 @@ impl<S: Socket> Stream<S> {
     }
 
     /// The connection is over: a last message without its delimiter is an event, too.
-    fn finish(&mut self, me: &Me<()>, ended: Ended) {
+    fn finish(mut self, me: &Me<()>, ended: Ended) {
         self.call.ended(ended);
         if ended == Ended::Framing || self.rest.is_empty() {
             return;
         }
-        let received = std::mem::take(&mut self.rest);
+        let received = mem::take(&mut self.rest);
         self.spans.clear();
         self.chunks.clear();
         if let Err(e) = self.call.framer.finish(&received, &mut self.spans) {
@@ -460,7 +593,7 @@ impl<S: Socket> Stream<S> {
         self.chunks.push(Chunk { end: self.spans.len(), contiguous: false });
         let mut slab = self.call.lane.slabs.take(received.len());
         slab.bytes_mut()[..received.len()].copy_from_slice(&received);
-        let mut hold = std::mem::replace(&mut self.rest_hold, self.call.device.share.nothing());
+        let mut hold = mem::replace(&mut self.rest_hold, self.call.device.share.nothing());
         hold.grow(SLAB_BYTES as u32);
         self.submit(slab, received.len(), hold, me.context.common.clock.unix_nanos());
     }
@@ -480,5 +613,68 @@ fn read_now(socket: &mut (impl AsyncRead + Unpin), buffer: &mut [u8]) -> Poll<io
 impl<S> fmt::Debug for Seat<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Seat")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::lane::Lanes;
+    use event::{Budget, DeviceId};
+    use protocol::framing::{Delimiter, Framing, Limits};
+    use std::io::Read;
+    use std::net::{TcpListener, TcpStream};
+
+    fn accepted() -> (Seat<Wire>, Arc<Device>, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        peer.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let (socket, from) = listener.accept().unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let device = Device::new(DeviceId(1), "in", Budget::new(1 << 20).share());
+        let lane = Arc::clone(Lanes::start(1).unwrap().least_loaded());
+        let framing = Framing::Delimiter(Delimiter::line_feed());
+        let framer = Framer::new(framing, Limits { max_message_bytes: 1024 });
+        let call = Call::new(from, Arc::clone(&device), lane, framer, Duration::from_secs(60));
+        (Seat::new(socket, call), device, peer)
+    }
+
+    fn assert_closed(mut peer: TcpStream) {
+        assert_eq!(peer.read(&mut [0; 1]).unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_life_that_is_succeeded_can_do_nothing_any_more() {
+        let (seat, _, _peer) = accepted();
+        let Ok(Found::New(wire, call)) = seat.take(1) else { panic!("new") };
+        assert!(seat.open(1, wire, call));
+        assert!(seat.with(1, |_| ()).is_some());
+        assert!(matches!(seat.take(2), Ok(Found::Open(_))));
+        assert!(seat.with(1, |_| ()).is_none());
+        assert!(seat.leave(1).is_none());
+        assert!(seat.leave(2).is_some());
+        assert!(matches!(seat.take(3), Ok(Found::Over)));
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_stuck_in_the_middle_of_a_read_is_closed_for_its_peer() {
+        let (seat, device, peer) = accepted();
+        let Ok(Found::New(wire, call)) = seat.take(1) else { panic!("new") };
+        assert!(seat.open(1, wire, call));
+        let stuck = seat.clone();
+        let held = stuck.0.sitting.lock();
+        assert!(matches!(seat.take(2), Ok(Found::Over)));
+        assert_closed(peer);
+        assert_eq!(device.meters.ended.get("stuck"), 1);
+        drop(held);
+    }
+
+    #[tokio::test]
+    async fn a_handshake_that_nobody_goes_on_with_is_closed_for_its_peer() {
+        let (seat, device, peer) = accepted();
+        let Ok(Found::New(_wire, _call)) = seat.take(1) else { panic!("new") };
+        assert!(matches!(seat.take(2), Ok(Found::Over)));
+        assert_closed(peer);
+        assert_eq!(device.meters.ended.get("broken"), 1);
     }
 }

@@ -1,6 +1,7 @@
 //! The actors of devices: listeners with their connections, collectors.
 //!
-//! * [`tcp_listener`] accepts, [`transport`] opens (with TLS or without), [`connection`] reads byte streams;
+//! * [`tcp_listener`] accepts, [`transport`] opens (with TLS or without), [`connection`] reads byte streams
+//!   from a [`wire`];
 //! * [`udp_listener`] reads datagrams, many at once by [`datagrams`];
 //! * [`http`]: a server that turns requests into events;
 //! * [`bind`]: why an address can't be bound; [`silence`]: whether a device still hears anything;
@@ -17,3 +18,4 @@ pub mod silence;
 pub mod tcp_listener;
 pub mod transport;
 pub mod udp_listener;
+pub mod wire;

@@ -1,13 +1,13 @@
 //! How the bytes of a connection arrive: as they are, or through TLS.
 
 use super::connection::Ended;
+use super::wire::Wire;
 use rustls::ServerConfig;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncRead;
-use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -15,9 +15,12 @@ use tokio_rustls::server::TlsStream;
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 
 /// A peer's byte stream, as far as a connection needs to know.
-pub trait Socket: AsyncRead + Unpin + Send + Sync + 'static {
-    /// Returns when a read might give something.
-    fn readable(&self) -> impl Future<Output = io::Result<()>> + Send;
+pub trait Socket: AsyncRead + Unpin + Send + 'static {
+    /// Whether a read may give something without news from the peer.
+    fn has_more(&self) -> bool;
+
+    /// Reads on from another registration of the same socket.
+    fn rewire(&mut self, wire: Wire);
 
     /// Whether a read that did not fill its buffer has taken all there was.
     const SHORT_READ_IS_ALL: bool;
@@ -31,7 +34,7 @@ pub trait Transport: Clone + Send + Sync + 'static {
     /// Opens the byte stream, on the lane where it is read.
     fn open(
         &self,
-        socket: std::net::TcpStream,
+        wire: Wire,
         device: &str,
         peer: SocketAddr,
     ) -> impl Future<Output = Result<Self::Socket, Ended>> + Send;
@@ -53,25 +56,19 @@ impl Encrypted {
 }
 
 impl Transport for Plain {
-    type Socket = TcpStream;
+    type Socket = Wire;
 
-    async fn open(&self, socket: std::net::TcpStream, _: &str, _: SocketAddr) -> Result<TcpStream, Ended> {
-        TcpStream::from_std(socket).map_err(|_| Ended::Reset)
+    async fn open(&self, wire: Wire, _: &str, _: SocketAddr) -> Result<Wire, Ended> {
+        Ok(wire)
     }
 }
 
 impl Transport for Encrypted {
     // Most of a TLS session's kilobytes are there from the handshake on; boxed, they are moved only once.
-    type Socket = Box<TlsStream<TcpStream>>;
+    type Socket = Box<TlsStream<Wire>>;
 
-    async fn open(
-        &self,
-        socket: std::net::TcpStream,
-        device: &str,
-        peer: SocketAddr,
-    ) -> Result<Self::Socket, Ended> {
-        let socket = TcpStream::from_std(socket).map_err(|_| Ended::Reset)?;
-        let handshake = TlsAcceptor::from(Arc::clone(&self.0)).accept(socket);
+    async fn open(&self, wire: Wire, device: &str, peer: SocketAddr) -> Result<Self::Socket, Ended> {
+        let handshake = TlsAcceptor::from(Arc::clone(&self.0)).accept(wire);
         match tokio::time::timeout(HANDSHAKE_WITHIN, handshake).await {
             Ok(Ok(stream)) => Ok(Box::new(stream)),
             Ok(Err(e)) => {
@@ -84,22 +81,26 @@ impl Transport for Encrypted {
     }
 }
 
-impl Socket for TcpStream {
-    async fn readable(&self) -> io::Result<()> {
-        TcpStream::readable(self).await
+impl Socket for Wire {
+    fn has_more(&self) -> bool {
+        false
+    }
+
+    fn rewire(&mut self, wire: Wire) {
+        *self = wire;
     }
 
     const SHORT_READ_IS_ALL: bool = true;
 }
 
-impl Socket for Box<TlsStream<TcpStream>> {
-    async fn readable(&self) -> io::Result<()> {
-        let (socket, session) = self.get_ref();
+impl Socket for Box<TlsStream<Wire>> {
+    fn has_more(&self) -> bool {
         // What is decrypted already does not make the socket readable once more.
-        if !session.wants_read() {
-            return Ok(());
-        }
-        socket.readable().await
+        !self.get_ref().1.wants_read()
+    }
+
+    fn rewire(&mut self, wire: Wire) {
+        *self.get_mut().0 = wire;
     }
 
     const SHORT_READ_IS_ALL: bool = false;

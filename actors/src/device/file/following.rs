@@ -81,8 +81,9 @@ pub struct Desk {
     pub lane: Arc<Lane>,
     inbox: Mutex<Inbox>,
     wake: Notify,
-    /// The files on it; the reader's alone.
-    pub(super) papers: Arc<tokio::sync::Mutex<Papers>>,
+    /// The files on it. Locked only between two waits: a reader that waits on a stuck thread keeps nothing from its
+    /// successor.
+    papers: Mutex<Papers>,
 }
 
 /// News for a reader.
@@ -99,6 +100,8 @@ pub struct Inbox {
 /// The files on a desk. It outlives readers: the next one goes on where the last one stopped.
 #[derive(Default)]
 pub struct Papers {
+    /// The life of the reader that they belong to.
+    reader: u32,
     /// All of them.
     pub files: HashMap<FileKey, FileStream>,
     /// Those to look at, each once.
@@ -144,7 +147,7 @@ impl Following {
 
 impl Desk {
     fn on(lane: &Arc<Lane>) -> Arc<Self> {
-        let (inbox, wake, papers) = (Mutex::default(), Notify::new(), Arc::default());
+        let (inbox, wake, papers) = (Mutex::default(), Notify::new(), Mutex::default());
         Arc::new(Self { lane: Arc::clone(lane), inbox, wake, papers })
     }
 
@@ -157,6 +160,26 @@ impl Desk {
     /// Takes what is in the inbox.
     pub fn news(&self) -> Inbox {
         std::mem::take(&mut self.inbox.lock())
+    }
+
+    /// A new life of the reader takes the files over; its predecessor finds them taken. False when that one is stuck in
+    /// the middle of reading.
+    pub fn take_over(&self, life: u32) -> bool {
+        let Some(mut papers) = self.papers.try_lock() else { return false };
+        papers.reader = life;
+        papers.all_ready();
+        true
+    }
+
+    /// Does something with the files, unless another life has taken them over.
+    pub fn with<R>(&self, life: u32, act: impl FnOnce(&mut Papers) -> R) -> Option<R> {
+        let mut papers = self.papers.lock();
+        (papers.reader == life).then(|| act(&mut papers))
+    }
+
+    /// Does something with a file, unless another life has taken them over.
+    pub fn with_file<R>(&self, life: u32, key: FileKey, act: impl FnOnce(&mut FileStream) -> R) -> Option<R> {
+        self.with(life, |papers| papers.files.get_mut(&key).map(act))?
     }
 
     /// Waits for news.
@@ -215,7 +238,7 @@ impl Papers {
 
     /// All leave it.
     pub fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self { reader: self.reader, ..Self::default() };
     }
 }
 

@@ -2,10 +2,11 @@
 
 use super::following::{Desk, Following, Papers};
 use super::registry::FileKey;
-use super::stream::{FileStream, Scratch, Served};
+use super::stream::{FileStream, Filled, Look, Scratch, Served};
 use crate::child::actor::Next;
 use crate::child::{Child, Me};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// The reader.
 pub struct Reader {
@@ -42,56 +43,76 @@ impl Reader {
         }
     }
 
-    async fn read(&mut self, me: &Me<()>, papers: &mut Papers) {
-        papers.all_ready();
+    /// Reads until it is asked to stop, or another life has taken the desk over.
+    async fn read(&mut self, me: &Me<()>) -> Option<()> {
+        let (desk, life) = (Arc::clone(&self.desk), me.context.generation);
         while !me.is_stopping() {
-            self.sort(me, papers);
-            let Some(key) = papers.take_next() else {
-                self.wait(me, papers).await;
-                papers.take_due(me.context.common.clock.now());
-                continue;
-            };
-            let predecessor = papers.files.get(&key).and_then(|stream| stream.after);
-            if let Some(predecessor) = predecessor
-                && papers.files.get(&predecessor).is_some_and(|stream| !stream.is_at_rest())
-            {
-                papers.ready(predecessor);
-                papers.ready(key);
-                // It may have to wait for its disk.
-                tokio::task::yield_now().await;
-                if papers.files.get(&predecessor).is_some_and(FileStream::is_in_trouble) {
-                    self.skip_predecessor(papers, key);
-                }
-                continue;
-            }
-            self.skip_predecessor(papers, key);
-            let Some(stream) = papers.files.get_mut(&key) else { continue };
-            match stream.serve(me, &mut self.scratch).await {
-                Served::More => {
-                    papers.ready(key);
-                    // The router and the senders of this lane go first, while the bytes are in the cache.
+            let turn = desk.with(life, |papers| {
+                self.sort(me, papers);
+                next(papers)
+            })?;
+            let key = match turn {
+                Turn::Read(key) => key,
+                Turn::Later => {
+                    // It may have to wait for its disk.
                     tokio::task::yield_now().await;
+                    continue;
                 }
-                Served::Rests(None) => {}
-                Served::Rests(Some(due)) => papers.look_at(key, due),
-                Served::Finished => {
-                    if let Some(stream) = papers.remove(key) {
-                        stream.finish();
-                    }
+                Turn::Nothing(due) => {
+                    self.wait(me, due).await;
+                    desk.with(life, |papers| papers.take_due(me.context.common.clock.now()))?;
+                    continue;
                 }
-                Served::Stopped => return,
+            };
+            let served = self.serve(me, key).await?;
+            let finished = desk.with(life, |papers| {
+                match served {
+                    Served::More => papers.ready(key),
+                    Served::Rests(Some(due)) => papers.look_at(key, due),
+                    Served::Finished => return papers.remove(key),
+                    Served::Rests(None) | Served::Stopped => {}
+                }
+                None
+            })?;
+            if let Some(stream) = finished {
+                stream.finish();
+            }
+            if served == Served::More {
+                // The router and the senders of this lane go first, while the bytes are in the cache.
+                tokio::task::yield_now().await;
             }
         }
+        Some(())
     }
 
-    fn skip_predecessor(&self, papers: &mut Papers, key: FileKey) {
-        if let Some(stream) = papers.files.get_mut(&key) {
-            stream.after = None;
-        }
+    /// Looks at a file and reads at most one slab. Between two waits only it holds anything of the desk.
+    async fn serve(&mut self, me: &Me<()>, key: FileKey) -> Option<Served> {
+        let (desk, life) = (Arc::clone(&self.desk), me.context.generation);
+        let look = desk.with_file(life, key, |file| {
+            file.look(me).unwrap_or_else(|e| Look::Served(file.failed(me, &e)))
+        })?;
+        let reading = match look {
+            Look::Served(served) => return Some(served),
+            Look::Read(reading) => reading,
+        };
+        let hold = tokio::select! {
+            biased;
+            () = me.stopping() => return Some(Served::Stopped),
+            hold = me.waiting(reading.budget(&self.following.device)) => hold,
+        };
+        let filled = desk.with_file(life, key, |file| file.read_now(&reading, &mut self.scratch))?;
+        let read = match filled {
+            Ok(Filled::Now(window, read)) => Ok((window, read)),
+            Ok(Filled::Later(source, window, at)) => me.waiting(source.read(window, at)).await,
+            Err(e) => Err(e),
+        };
+        desk.with_file(life, key, |file| match read {
+            Ok(read) => file.take_read(me, &mut self.scratch, &reading, read, hold),
+            Err(e) => file.failed(me, &e),
+        })
     }
 
-    async fn wait(&self, me: &Me<()>, papers: &Papers) {
-        let due = papers.next_due();
+    async fn wait(&self, me: &Me<()>, due: Option<Instant>) {
         let until = async {
             match due {
                 Some(due) => tokio::time::sleep_until(due.into()).await,
@@ -109,6 +130,33 @@ impl Reader {
     }
 }
 
+/// What to do next.
+enum Turn {
+    /// Look at this file.
+    Read(FileKey),
+    /// Another file has to be read first, which is queued before it.
+    Later,
+    /// Nothing until then.
+    Nothing(Option<Instant>),
+}
+
+fn next(papers: &mut Papers) -> Turn {
+    let Some(key) = papers.take_next() else { return Turn::Nothing(papers.next_due()) };
+    let Some(file) = papers.files.get(&key) else { return Turn::Later };
+    let waits_for = file
+        .after
+        .filter(|first| papers.files.get(first).is_some_and(|f| !f.is_at_rest() && !f.is_in_trouble()));
+    if let Some(first) = waits_for {
+        papers.ready(first);
+        papers.ready(key);
+        return Turn::Later;
+    }
+    if let Some(file) = papers.files.get_mut(&key) {
+        file.after = None;
+    }
+    Turn::Read(key)
+}
+
 impl Child for Reader {
     type Message = ();
 
@@ -118,14 +166,15 @@ impl Child for Reader {
     }
 
     async fn handle(&mut self, me: &Me<()>, (): ()) -> anyhow::Result<Next> {
-        // Taken only where the last life still runs on an abandoned thread. What it has not read is still in the files: the
-        // next process reads it.
-        let Ok(mut papers) = Arc::clone(&self.desk.papers).try_lock_owned() else {
-            anyhow::bail!("its files are stuck in an abandoned lane; restart the Director to read on");
-        };
-        self.read(me, &mut papers).await;
-        // Streams end here, so that a changed device goes on from where they stopped.
-        papers.clear();
+        if !self.desk.take_over(me.context.generation) {
+            anyhow::bail!(
+                "a thread got stuck in the middle of reading its files; restart the Director to read on"
+            );
+        }
+        if self.read(me).await.is_some() {
+            // Streams end here, so that a changed device goes on from where they stopped.
+            self.desk.with(me.context.generation, Papers::clear);
+        }
         Ok(Next::Done)
     }
 }

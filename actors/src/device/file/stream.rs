@@ -13,6 +13,7 @@ use super::following::{Following, Newcomer, Standing};
 use super::registry::FileKey;
 use super::source::{Source, Window};
 use crate::child::Me;
+use crate::data::device::Device;
 use crate::data::lane::{Berth, Lane};
 use event::slab::SLAB_BYTES;
 use event::{Hold, Ledger};
@@ -80,6 +81,42 @@ pub enum Served {
     Stopped,
 }
 
+/// What a look at a file asks for.
+pub enum Look {
+    /// Nothing is to be read.
+    Served(Served),
+    /// There is something to read, once there is budget for it.
+    Read(Reading),
+}
+
+/// What is to be read; whoever waits in the middle of it holds nothing of the stream.
+pub struct Reading {
+    stat: Stat,
+    now: Instant,
+    /// An incomplete line at the end is taken as it is.
+    finish: bool,
+    room: u32,
+    holds_some: bool,
+}
+
+/// How a read went.
+pub enum Filled {
+    /// So many bytes are in the window.
+    Now(Window, usize),
+    /// The disk has to be waited for.
+    Later(Source, Window, u64),
+}
+
+impl Reading {
+    /// Waits for the budget it takes.
+    pub async fn budget(&self, device: &Device) -> Hold {
+        match self.holds_some {
+            true => device.share.take_for_incomplete(self.room).await,
+            false => device.share.take(self.room).await,
+        }
+    }
+}
+
 impl FileStream {
     /// Begins to read a file where its registry says; none if the registry does not know it any more.
     pub fn open(new: Newcomer, following: Arc<Following>, lane: Arc<Lane>, now: Instant) -> Option<Self> {
@@ -136,16 +173,8 @@ impl FileStream {
         self.in_trouble
     }
 
-    /// Looks at the file and reads at most one slab.
-    pub async fn serve(&mut self, me: &Me<()>, scratch: &mut Scratch) -> Served {
-        let served = self.look(me, scratch).await;
-        let e = match served {
-            Ok(served) => {
-                self.in_trouble = false;
-                return served;
-            }
-            Err(e) => e,
-        };
+    /// It could not be read; it is tried again soon.
+    pub fn failed(&mut self, me: &Me<()>, e: &io::Error) -> Served {
         if !std::mem::replace(&mut self.in_trouble, true) {
             let (device, path) = (&*self.following.device.name, self.path.display());
             tracing::error!(device, %path, error = %e, "cannot read; retrying every {} s", READ_AGAIN.as_secs());
@@ -154,7 +183,16 @@ impl FileStream {
         Served::Rests(Some(me.context.common.clock.now() + READ_AGAIN))
     }
 
-    async fn look(&mut self, me: &Me<()>, scratch: &mut Scratch) -> io::Result<Served> {
+    /// Looks at the file: whether there is something to read.
+    pub fn look(&mut self, me: &Me<()>) -> io::Result<Look> {
+        let look = self.examine(me)?;
+        if matches!(look, Look::Served(_)) {
+            self.in_trouble = false;
+        }
+        Ok(look)
+    }
+
+    fn examine(&mut self, me: &Me<()>) -> io::Result<Look> {
         let stat = Stat::of(&self.source.file().metadata()?);
         let now = me.context.common.clock.now();
         if self.last != Some(stat) {
@@ -163,7 +201,7 @@ impl FileStream {
         let shrunk = self.last.replace(stat).is_some_and(|last| stat.len < last.len);
         if stat.len < self.read.offset {
             self.begin_anew(me, "it is shorter than what was read");
-            return Ok(Served::More);
+            return Ok(Look::Served(Served::More));
         }
         if shrunk {
             // What the framer remembers of an incomplete line is no longer there.
@@ -172,59 +210,63 @@ impl FileStream {
         if stat.len == self.read.offset {
             if self.rested != Some(stat) && !self.read.matches(self.source.file())? {
                 self.begin_anew(me, "its content is another");
-                return Ok(Served::More);
+                return Ok(Look::Served(Served::More));
             }
             self.rested = Some(stat);
         }
         let mut finish = false;
         if self.rested == Some(stat) {
             match self.rest(me, stat, now) {
-                Some(served) => return Ok(served),
+                Some(served) => return Ok(Look::Served(served)),
                 None => finish = true,
             }
         }
         self.rested = None;
-        let hold = tokio::select! {
-            biased;
-            () = me.stopping() => return Ok(Served::Stopped),
-            hold = me.waiting(self.take()) => hold,
-        };
+        // Only held lines hold some budget already (R4).
+        let holds_some = self.joined.as_ref().is_some_and(|joined| joined.joiner.held_lines() > 0);
+        let room = self.room as u32;
+        Ok(Look::Read(Reading { stat, now, finish, room, holds_some }))
+    }
+
+    /// Reads what is in memory anyway, or says from where to read the rest.
+    pub fn read_now(&mut self, reading: &Reading, scratch: &mut Scratch) -> io::Result<Filled> {
         let mut window = Window {
             tail: scratch.tail.take().unwrap_or_else(|| Box::new([0; PRINT_BYTES])),
             tail_len: usize::from(self.read.tail_len),
-            slab: self.lane.slabs.take(self.room),
+            slab: self.lane.slabs.take(reading.room as usize),
         };
         let at = self.read.tail_at();
-        let read = match self.source.read_now(&mut window, at) {
-            Some(read) if !read.as_ref().is_ok_and(|read| *read < window.tail_len) => read?,
-            _ => {
-                let read;
-                (window, read) = me.waiting(self.source.read(window, at)).await?;
-                read
+        match self.source.read_now(&mut window, at) {
+            Some(read) if !read.as_ref().is_ok_and(|read| *read < window.tail_len) => {
+                Ok(Filled::Now(window, read?))
             }
-        };
+            _ => Ok(Filled::Later(self.source.clone(), window, at)),
+        }
+    }
+
+    /// Hands on what was read into a window.
+    pub fn take_read(
+        &mut self,
+        me: &Me<()>,
+        scratch: &mut Scratch,
+        reading: &Reading,
+        (window, read): (Window, usize),
+        hold: Hold,
+    ) -> Served {
+        self.in_trouble = false;
         if !self.read.follows(&window.tail[..window.tail_len.min(read)]) {
             scratch.tail = Some(window.tail);
             self.begin_anew(me, "its content is another");
-            return Ok(Served::More);
+            return Served::More;
         }
         let filled = read - window.tail_len;
         let end = self.read.offset + filled as u64;
-        self.take_in(me, scratch, window, filled, finish, hold);
-        if end != stat.len {
-            return Ok(Served::More);
+        self.take_in(me, scratch, window, filled, reading.finish, hold);
+        if end != reading.stat.len {
+            return Served::More;
         }
-        self.rested = Some(stat);
-        Ok(self.rest(me, stat, now).unwrap_or(Served::More))
-    }
-
-    /// Budget for one read. Only held lines hold some already (R4).
-    async fn take(&self) -> Hold {
-        let (share, room) = (&self.following.device.share, self.room as u32);
-        match self.joined.as_ref().is_some_and(|joined| joined.joiner.held_lines() > 0) {
-            true => share.take_for_incomplete(room).await,
-            false => share.take(room).await,
-        }
+        self.rested = Some(reading.stat);
+        self.rest(me, reading.stat, reading.now).unwrap_or(Served::More)
     }
 
     /// A file with nothing new in it: when to look again, whether it is finished; `None` when an incomplete line at its

@@ -11,6 +11,7 @@ use crate::child::actor::Next;
 use crate::child::{Child, Me};
 use crate::data::device::Device;
 use crate::data::lane::{Berth, Lane};
+use crate::device::wire::{Hangup, Wire};
 use bytes::Bytes;
 use event::Ledger;
 use http::header::{CONTENT_TYPE, EXPECT};
@@ -24,11 +25,10 @@ use seams::Clock;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
@@ -53,6 +53,8 @@ pub struct Call {
 /// The actor of a connection.
 pub struct HttpConnection {
     call: Option<Call>,
+    /// Who ends the connection when this actor can't.
+    hangup: Weak<Hangup>,
     device: Arc<Device>,
     lane: Arc<Lane>,
     settings: Arc<HttpSettings>,
@@ -72,10 +74,16 @@ struct Desk {
 
 impl HttpConnection {
     /// The actor for a fresh connection.
-    pub fn new(call: Call, device: Arc<Device>, lane: Arc<Lane>, settings: Arc<HttpSettings>) -> Self {
+    pub fn new(
+        call: Call,
+        hangup: Weak<Hangup>,
+        device: Arc<Device>,
+        lane: Arc<Lane>,
+        settings: Arc<HttpSettings>,
+    ) -> Self {
         device.meters.open.up();
         device.meters.opened.add(1);
-        Self { call: Some(call), device, _berth: lane.berth(), lane, settings }
+        Self { call: Some(call), hangup, device, _berth: lane.berth(), lane, settings }
     }
 
     fn desk(&self, me: &Me<()>, peer: SocketAddr) -> Desk {
@@ -108,9 +116,12 @@ impl Child for HttpConnection {
     async fn handle(&mut self, me: &Me<()>, (): ()) -> anyhow::Result<Next> {
         let Some(Call { socket, peer, tls }) = self.call.take() else { return Ok(Next::Done) };
         let desk = self.desk(me, peer);
-        let socket = TcpStream::from_std(socket)?;
         // Answers are small and complete.
         let _ = socket.set_nodelay(true);
+        let socket = Wire::new(socket)?;
+        if let Some(hangup) = self.hangup.upgrade() {
+            hangup.watch(&socket);
+        }
         let ended = match tls {
             None => desk.serve(me, socket).await,
             Some(config) => {

@@ -10,6 +10,7 @@ use crate::data::device::Device;
 use crate::data::lane::Lanes;
 use crate::device::accept::accept;
 use crate::device::bind::{BIND_AGAIN, bind_trouble};
+use crate::device::wire::Hangup;
 use parking_lot::Mutex;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -87,10 +88,14 @@ impl HttpListener {
         let home = Home::Lane(Arc::clone(&lane));
         let (device, settings) = (Arc::clone(&self.device), Arc::clone(&self.settings));
         // It has one life: what was read of a request dies with its actor.
+        let hangup = Arc::<Hangup>::default();
         let call = Mutex::new(Some(Call { socket, peer, tls }));
         let make = move || {
             let Some(call) = call.lock().take() else { anyhow::bail!("its socket is gone") };
-            Ok(HttpConnection::new(call, Arc::clone(&device), Arc::clone(&lane), Arc::clone(&settings)))
+            // Kept here, that is as long as the supervisor knows the connection, and no longer.
+            let hangup = Arc::downgrade(&hangup);
+            let (device, lane, settings) = (Arc::clone(&device), Arc::clone(&lane), Arc::clone(&settings));
+            Ok(HttpConnection::new(call, hangup, device, lane, settings))
         };
         me.context.nursery.adopt(ChildSpec::new(name, "connection", home, make).restart(Restart::Never));
     }

@@ -1,15 +1,64 @@
-//! Why an address can't be bound, and who holds it.
+//! Binding, however often that has to be tried; why an address can't be bound, and who holds it.
 
+use crate::child::{Condition, Me};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 /// How often a port that is in use is tried again.
-pub const BIND_AGAIN: Duration = Duration::from_secs(2);
+const BIND_AGAIN: Duration = Duration::from_secs(2);
 
-/// Why an address can't be bound, and what to do.
-pub fn bind_trouble(address: SocketAddr, e: &io::Error) -> String {
-    let advice = match e.kind() {
+/// What keeps somebody from listening.
+#[derive(Debug)]
+pub enum Obstacle {
+    /// The address can't be bound.
+    Bind(SocketAddr, io::Error),
+    /// Something else, with what to do about it.
+    Other(String),
+}
+
+/// Tries until it succeeds, and says once what is in the way: again only when that is something else.
+pub async fn until_bound<M: Send + 'static, T>(
+    me: &Me<M>,
+    device: Option<&str>,
+    mut attempt: impl FnMut() -> Result<T, Obstacle>,
+) -> T {
+    let mut reported = None;
+    loop {
+        let obstacle = match attempt() {
+            Ok(bound) => return bound,
+            Err(obstacle) => obstacle,
+        };
+        // Told apart by this, since the whole text takes a look at all processes.
+        let mark = obstacle.mark();
+        if reported.as_ref() != Some(&mark) {
+            let text = format!("{}; retrying every {} s", obstacle.text(), BIND_AGAIN.as_secs());
+            tracing::error!(device, "{text}");
+            me.report(Condition::Trouble(text));
+            reported = Some(mark);
+        }
+        me.waiting(tokio::time::sleep(BIND_AGAIN)).await;
+    }
+}
+
+impl Obstacle {
+    fn mark(&self) -> String {
+        match self {
+            Obstacle::Bind(address, e) => format!("{address} {e}"),
+            Obstacle::Other(text) => text.clone(),
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Obstacle::Bind(address, e) => format!("cannot bind {address}: {e}; {}", advice(*address, e)),
+            Obstacle::Other(text) => text.clone(),
+        }
+    }
+}
+
+fn advice(address: SocketAddr, e: &io::Error) -> String {
+    match e.kind() {
         io::ErrorKind::AddrInUse => match holder(address.port()) {
             Some(who) => format!("it is held by {who}; stop that program or choose another port"),
             None => "another program holds it; stop that program or choose another port".to_owned(),
@@ -19,8 +68,7 @@ pub fn bind_trouble(address: SocketAddr, e: &io::Error) -> String {
         }
         io::ErrorKind::AddrNotAvailable => "this machine does not have that address".to_owned(),
         _ => "see the error".to_owned(),
-    };
-    format!("cannot bind {address}: {e}; {advice}; retrying every {} s", BIND_AGAIN.as_secs())
+    }
 }
 
 /// Who listens on a port, by name and process id, as far as `/proc` lets us see.

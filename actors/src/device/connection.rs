@@ -290,7 +290,14 @@ impl<T: Transport> Child for Connection<T> {
         Ok(())
     }
 
+    /// Boxed: ractor keeps room for the future of a message twice.
     async fn handle(&mut self, me: &Me<()>, (): ()) -> anyhow::Result<Next> {
+        Box::pin(self.live(me)).await
+    }
+}
+
+impl<T: Transport> Connection<T> {
+    async fn live(&self, me: &Me<()>) -> anyhow::Result<Next> {
         let wire = match self.seat.take(me.context.generation)? {
             Found::Open(wire) => wire,
             Found::Over => return Ok(Next::Done),

@@ -5,10 +5,8 @@
 //! at once and counted. Connections go to the lane with the fewest streams, whichever of a device's sockets they
 //! came through.
 
-pub use super::bind::bind_trouble;
-
 use super::accept::accept;
-use super::bind::BIND_AGAIN;
+use super::bind::{Obstacle, until_bound};
 use super::connection::{Call, Connection, Seat};
 use super::transport::{Encrypted, Plain, Transport};
 use crate::child::actor::Next;
@@ -64,35 +62,23 @@ impl TcpListener {
     }
 
     /// Reads the certificate and binds; else says why that can't be done.
-    fn try_listen(&self, me: &Me<()>) -> Result<Listener, String> {
+    fn try_listen(&self, me: &Me<()>) -> Result<Listener, Obstacle> {
         let TcpSettings { address, one, tls, .. } = &self.settings;
         if let Some(tls) = tls {
-            tls.current().map_err(|e| format!("{e}; retrying every {} s", BIND_AGAIN.as_secs()))?;
+            tls.current().map_err(|e| Obstacle::Other(e.to_string()))?;
         }
         let socket = me.context.common.sockets.tcp_one(*address, *one).and_then(Listener::from_std);
-        socket.map_err(|e| bind_trouble(*address, &e))
+        socket.map_err(|e| Obstacle::Bind(*address, e))
     }
 
     /// Listens, however often that has to be tried.
     async fn listen(&self, me: &Me<()>) -> Listener {
-        let mut reported = String::new();
-        loop {
-            let text = match self.try_listen(me) {
-                Ok(listener) => {
-                    let address = listener.local_addr().unwrap_or(self.settings.address);
-                    tracing::info!(device = &*self.device.name, %address, "listener is started");
-                    me.report(Condition::Note(format!("listening on {address}")));
-                    return listener;
-                }
-                Err(text) => text,
-            };
-            if text != reported {
-                tracing::error!(device = &*self.device.name, "{text}");
-                me.report(Condition::Trouble(text.clone()));
-                reported = text;
-            }
-            me.waiting(tokio::time::sleep(BIND_AGAIN)).await;
-        }
+        let device = &*self.device.name;
+        let listener = until_bound(me, Some(device), || self.try_listen(me)).await;
+        let address = listener.local_addr().unwrap_or(self.settings.address);
+        tracing::info!(device, %address, "listener is started");
+        me.report(Condition::Note(format!("listening on {address}")));
+        listener
     }
 
     fn take_in(&mut self, me: &Me<()>, socket: TcpStream, peer: SocketAddr) {

@@ -10,7 +10,7 @@
 //! each lane (`workers`), among which the kernel shares peers out; each is a child of its own. What outlives the
 //! actor lies in a [`UdpSeat`].
 
-use super::bind::{BIND_AGAIN, bind_trouble};
+use super::bind::{Obstacle, until_bound};
 use super::datagrams::{Datagram, Inbox, dropped_by_kernel};
 use crate::child::actor::Next;
 use crate::child::{Child, Condition, Me};
@@ -105,21 +105,9 @@ impl UdpListener {
 
     /// Binds, however often that takes.
     async fn bind(&self, me: &Me<()>) -> (UdpSocket, Arc<AtomicU32>) {
-        let mut reported = false;
-        loop {
-            let e = match self.try_bind(me) {
-                Ok(bound) => return bound,
-                Err(e) => e,
-            };
-            if !reported {
-                let (device, address) = (&*self.device.name, self.settings.address);
-                let text = bind_trouble(address, &e);
-                tracing::error!(device, "{text}");
-                me.report(Condition::Trouble(text));
-                reported = true;
-            }
-            me.waiting(tokio::time::sleep(BIND_AGAIN)).await;
-        }
+        let address = self.settings.address;
+        let attempt = || self.try_bind(me).map_err(|e| Obstacle::Bind(address, e));
+        until_bound(me, Some(&self.device.name), attempt).await
     }
 
     fn try_bind(&self, me: &Me<()>) -> io::Result<(UdpSocket, Arc<AtomicU32>)> {

@@ -6,7 +6,7 @@
 use super::api::Api;
 use actors::child::actor::Next;
 use actors::child::{Child, Condition, Me};
-use actors::device::tcp_listener::bind_trouble;
+use actors::device::bind::{Obstacle, until_bound};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
@@ -23,8 +23,6 @@ use tokio::task::JoinSet;
 const MAX_CONNECTIONS: usize = 64;
 /// How long a peer may take to send a request's head.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
-/// How often an address that is in use is tried again.
-const BIND_AGAIN: Duration = Duration::from_secs(2);
 /// How long to wait when accepting fails (no descriptors left, say).
 const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
 
@@ -58,34 +56,30 @@ impl ApiServer {
 
     /// Binds, however often that takes.
     async fn bind(&self, me: &Me<()>) -> Listener {
-        let mut reported = false;
-        loop {
-            let trouble = match &self.entrance {
-                Entrance::Http(address) => match bind_http(me, *address) {
-                    Ok((listener, address)) => {
-                        tracing::info!(%address, "health, metrics and tree are served over HTTP");
-                        me.report(Condition::Note(format!("listening on {address}")));
-                        return Listener::Http(listener);
-                    }
-                    Err(e) => bind_trouble(*address, &e),
-                },
-                Entrance::Socket(path) => match bind_socket(path) {
-                    Ok(listener) => {
-                        me.report(Condition::Note(format!("listening on {}", path.display())));
-                        return Listener::Socket(listener);
-                    }
-                    Err(e) => {
-                        format!("cannot create the control socket {}: {e}; {}", path.display(), advice(&e))
-                    }
-                },
-            };
-            if !reported {
-                tracing::error!("{trouble}");
-                me.report(Condition::Trouble(trouble));
-                reported = true;
+        until_bound(me, None, || match &self.entrance {
+            Entrance::Http(address) => {
+                let bound = bind_http(me, *address).map_err(|e| Obstacle::Bind(*address, e));
+                bound.map(|(listener, address)| {
+                    tracing::info!(%address, "health, metrics and tree are served over HTTP");
+                    me.report(Condition::Note(format!("listening on {address}")));
+                    Listener::Http(listener)
+                })
             }
-            me.waiting(tokio::time::sleep(BIND_AGAIN)).await;
-        }
+            Entrance::Socket(path) => match bind_socket(path) {
+                Ok(listener) => {
+                    me.report(Condition::Note(format!("listening on {}", path.display())));
+                    Ok(Listener::Socket(listener))
+                }
+                Err(e) => {
+                    let path = path.display();
+                    Err(Obstacle::Other(format!(
+                        "cannot create the control socket {path}: {e}; {}",
+                        advice(&e)
+                    )))
+                }
+            },
+        })
+        .await
     }
 
     fn serve(&mut self, peer: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {

@@ -113,7 +113,14 @@ impl Child for HttpConnection {
         Ok(())
     }
 
+    /// Boxed: ractor keeps room for the future of a message twice.
     async fn handle(&mut self, me: &Me<()>, (): ()) -> anyhow::Result<Next> {
+        Box::pin(self.live(me)).await
+    }
+}
+
+impl HttpConnection {
+    async fn live(&mut self, me: &Me<()>) -> anyhow::Result<Next> {
         let Some(Call { socket, peer, tls }) = self.call.take() else { return Ok(Next::Done) };
         let desk = self.desk(me, peer);
         // Answers are small and complete.

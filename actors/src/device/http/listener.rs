@@ -9,7 +9,7 @@ use crate::child::{Child, ChildSpec, Condition, Home, Me, Restart};
 use crate::data::device::Device;
 use crate::data::lane::Lanes;
 use crate::device::accept::accept;
-use crate::device::bind::{BIND_AGAIN, bind_trouble};
+use crate::device::bind::{Obstacle, until_bound};
 use crate::device::wire::Hangup;
 use parking_lot::Mutex;
 use std::net::SocketAddr;
@@ -30,35 +30,23 @@ impl HttpListener {
         Self { device, lanes, settings, taken: 0 }
     }
 
-    fn try_listen(&self, me: &Me<()>) -> Result<Socket, String> {
+    fn try_listen(&self, me: &Me<()>) -> Result<Socket, Obstacle> {
         if let Some(tls) = &self.settings.tls {
-            tls.current().map_err(|e| format!("{e}; retrying every {} s", BIND_AGAIN.as_secs()))?;
+            tls.current().map_err(|e| Obstacle::Other(e.to_string()))?;
         }
         let address = self.settings.address;
         let socket = me.context.common.sockets.tcp(address).and_then(Socket::from_std);
-        socket.map_err(|e| bind_trouble(address, &e))
+        socket.map_err(|e| Obstacle::Bind(address, e))
     }
 
     /// Listens, however often that has to be tried.
     async fn listen(&self, me: &Me<()>) -> Socket {
-        let mut reported = String::new();
-        loop {
-            let text = match self.try_listen(me) {
-                Ok(socket) => {
-                    let address = socket.local_addr().unwrap_or(self.settings.address);
-                    tracing::info!(device = &*self.device.name, %address, "listener is started");
-                    me.report(Condition::Note(format!("listening on {address}")));
-                    return socket;
-                }
-                Err(text) => text,
-            };
-            if text != reported {
-                tracing::error!(device = &*self.device.name, "{text}");
-                me.report(Condition::Trouble(text.clone()));
-                reported = text;
-            }
-            me.waiting(tokio::time::sleep(BIND_AGAIN)).await;
-        }
+        let device = &*self.device.name;
+        let socket = until_bound(me, Some(device), || self.try_listen(me)).await;
+        let address = socket.local_addr().unwrap_or(self.settings.address);
+        tracing::info!(device, %address, "listener is started");
+        me.report(Condition::Note(format!("listening on {address}")));
+        socket
     }
 
     fn take_in(&mut self, me: &Me<()>, socket: TcpStream, peer: SocketAddr) {

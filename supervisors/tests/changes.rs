@@ -140,3 +140,47 @@ async fn a_port_in_use_is_taken_when_it_is_free_and_disturbs_nobody() {
     sender.finish();
     director.stop().await;
 }
+
+/// vectordotdev/vector #3854 and #25725: there the process ended, or what came behind was cut off.
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_may_be_replaced_at_once_also_by_other_kinds_of_the_same_name() {
+    let (first, second) = (Receiver::start(), Receiver::start());
+    let (first_port, second_port) = (free_port(), free_port());
+    let yaml = |kind: &str, port: u16, name: &str, to: &Receiver| {
+        format!(
+            "devices:\n  - {{id: 1, name: in, type: {kind}, properties: {{address: 127.0.0.1, port: {port}}}}}\n\
+             targets:\n  - {{name: {name}, type: tcp, properties: {{address: 127.0.0.1, port: {}}}}}\n\
+             routes:\n  - {{name: all, targets: [{name}]}}\n",
+            to.port
+        )
+    };
+    let mut director = start(&yaml("tcp", first_port, "out", &first), 2).await;
+    let sender = Sender::start("s", first_port);
+    until("lines arrive", || first.distinct("s") > 100).await;
+    let sent = sender.finish();
+    director.apply(snapshot(&yaml("udp", second_port, "other", &second))).await.expect("applied");
+    until("what was taken in before arrived", || first.distinct("s") as u64 == sent).await;
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("bound");
+    let mut number = 0;
+    until("the device of the other kind feeds the other target", || {
+        let _ = socket.send_to(format!("u {number}").as_bytes(), ("127.0.0.1", second_port));
+        number += 1;
+        second.distinct("u") > 0
+    })
+    .await;
+    // And back, where the name of the target stays and its kind is another.
+    let back = yaml("tcp", first_port, "other", &second);
+    let (devices, _) = back.split_once("targets:").expect("has targets");
+    let yaml = format!(
+        "{devices}targets:\n  - {{name: other, type: discard}}\nroutes:\n  - {{name: all, targets: [other]}}\n"
+    );
+    director.apply(snapshot(&yaml)).await.expect("applied");
+    let again = Sender::start("s", first_port);
+    let inventory = director.inventory().clone();
+    let discarded = || {
+        inventory.target("other").is_some_and(|target| target.flow.dropped.get(event::Cause::Discard) > 100)
+    };
+    until("the target of the other kind gets events", discarded).await;
+    again.finish();
+    director.stop().await;
+}

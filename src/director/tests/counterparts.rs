@@ -296,3 +296,41 @@ fn openssl_sends_over_tls_and_garbage_ends_only_its_own_connection() {
     lines.wait_for(&["after garbage".to_owned()]);
     assert_eq!(lines.all().len(), 2);
 }
+
+#[test]
+fn curl_posts_events_and_is_told_when_they_are_refused() {
+    let Some(curl) = program("curl") else { return };
+    let (lines, port) = (Lines::start(), free_port());
+    let device = format!(
+        "devices:\n  - {{id: 1, name: in, type: http, properties: {{address: 127.0.0.1, port: {port}, \
+         authentication: {{type: basic, username: ann, password: secret}}, max_body_size: 1000}}}}\n\
+         targets:\n  - {{name: out, type: tcp, properties: {{address: 127.0.0.1, port: {}}}}}\n\
+         routes:\n  - {{name: all, devices: [in], targets: [out]}}\n",
+        lines.port
+    );
+    let director = Director::start(&device);
+    until("the device listens", || listens(port));
+    let post = |user: &str, arguments: &[&str]| {
+        let run = Command::new(&curl)
+            .args(["--silent", "--show-error", "--max-time", "20", "--output", "/dev/null"])
+            .args(["--write-out", "%{http_code}", "--user", user])
+            .args(arguments)
+            .arg(format!("http://127.0.0.1:{port}/"))
+            .output()
+            .expect("it runs");
+        String::from_utf8_lossy(&run.stdout).into_owned()
+    };
+    let json = "Content-Type: application/json";
+    assert_eq!(post("ann:secret", &["--header", json, "--data", r#"[{"n": "one"}, {"n": "two"}]"#]), "200");
+    assert_eq!(post("ann:secret", &["--header", "Content-Type: text/plain", "--data", "no"]), "415");
+    assert_eq!(post("ann:wrong", &["--header", json, "--data", r#"{"n": "no"}"#]), "401");
+    assert_eq!(post("ann:secret", &["--request", "PUT", "--data", "x"]), "405");
+    let large = director.path("large");
+    fs::write(&large, vec![b'x'; 5000]).expect("written");
+    let body = format!("@{}", large.display());
+    // curl asks before it sends a body of this size (Expect: 100-continue).
+    let expect = ["--header", "Expect: 100-continue", "--header", json, "--data-binary", &body];
+    assert_eq!(post("ann:secret", &expect), "413");
+    lines.wait_for(&["one", "two"].map(str::to_owned));
+    assert!(lines.all().iter().all(|line| !line.contains("no")));
+}

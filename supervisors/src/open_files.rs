@@ -20,6 +20,7 @@ fn max_connections(kind: &DeviceKind) -> u64 {
             SyslogTransport::Tcp(connections) => connections.max_connections.into(),
             SyslogTransport::Udp => 0,
         },
-        DeviceKind::Udp(_) | DeviceKind::Http(_) | DeviceKind::File(_) => 0,
+        DeviceKind::Http(http) => http.max_connections.into(),
+        DeviceKind::Udp(_) | DeviceKind::File(_) => 0,
     }
 }

@@ -348,3 +348,18 @@ async fn a_request_on_an_abandoned_lane_is_reset_and_can_be_sent_again() {
     until("it arrived", || lines.all().iter().any(|line| line.contains(": 1}"))).await;
     director.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_sockets_share_one_limit_of_connections() {
+    let (_lines, port, director) = house("workers: 3, max_connections: 2").await;
+    let open = || director.inventory().device("in").expect("there").meters.open.get();
+    let kept: Vec<_> = (0..2).map(|_| connect(port)).collect();
+    until("both are in", || open() == 2).await;
+    let mut refused = connect(port);
+    refused.set_read_timeout(Some(LIMIT)).expect("a limit");
+    assert!(matches!(refused.read(&mut [0; 1]), Ok(0) | Err(_)));
+    drop(kept);
+    until("both have left", || open() == 0).await;
+    assert_eq!(post(port, JSON, b"{\"n\": 0}").status, 200);
+    director.stop().await;
+}

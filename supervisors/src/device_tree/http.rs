@@ -1,8 +1,9 @@
 //! What the configuration of an `http` device means for its listener.
 
-use super::listeners::{access, address};
+use super::listeners::{access, address, socket_name, stream_socket_count};
 use crate::tls_settings::server_tls;
 use actors::child::{ChildSpec, Home};
+use actors::data::sockets::One;
 use actors::data::{Device, Lanes};
 use actors::device::http::settings::{HmacKey, ServerLimits};
 use actors::device::http::{Credentials, HttpListener, HttpSettings, Response};
@@ -15,9 +16,6 @@ use http::{HeaderValue, StatusCode};
 use protocol::http_body::Split;
 use std::sync::Arc;
 
-/// Most connections at a time: the product has no property for it; as for stream devices.
-const MAX_CONNECTIONS: usize = 10_000;
-
 /// What such a device's subtree starts with.
 ///
 /// # Errors
@@ -28,9 +26,16 @@ pub(super) fn server(
     http: &HttpDevice,
 ) -> anyhow::Result<Vec<ChildSpec>> {
     let settings = settings(http).with_context(|| format!("device \"{}\"", device.name))?;
-    let (device, lanes, settings) = (Arc::clone(device), lanes.clone(), Arc::new(settings));
-    let make = move || Ok(HttpListener::new(Arc::clone(&device), lanes.clone(), Arc::clone(&settings)));
-    Ok(vec![ChildSpec::new("listener", "listener", Home::Control, make)])
+    let settings = Arc::new(settings);
+    let of = stream_socket_count(&http.listen);
+    let listener = |index| {
+        let one = One { index, of };
+        let (device, lanes, settings) = (Arc::clone(device), lanes.clone(), Arc::clone(&settings));
+        let make =
+            move || Ok(HttpListener::new(Arc::clone(&device), lanes.clone(), Arc::clone(&settings), one));
+        ChildSpec::new(socket_name("listener", one), "listener", Home::Control, make)
+    };
+    Ok((0..of).map(listener).collect())
 }
 
 fn settings(http: &HttpDevice) -> anyhow::Result<HttpSettings> {
@@ -39,7 +44,7 @@ fn settings(http: &HttpDevice) -> anyhow::Result<HttpSettings> {
         address: address(&http.listen),
         access: access(&http.listen),
         tls: http.tls.as_ref().map(server_tls),
-        max_connections: MAX_CONNECTIONS,
+        max_connections: http.max_connections as usize,
         path: http.path.clone(),
         content_type: media.trim().to_ascii_lowercase(),
         split: match http.format {

@@ -21,8 +21,7 @@ pub(super) fn stream_sockets(
     connections: &Connections,
     max_message_bytes: u64,
 ) -> anyhow::Result<Vec<ChildSpec>> {
-    // Accepting is so little work that one socket is enough; the lanes share the connections.
-    let of = if listen.reuse { listen.workers.map_or(1, usize::from) } else { 1 };
+    let of = stream_socket_count(listen);
     let settings = TcpSettings {
         address: address(listen),
         one: One::ALONE,
@@ -40,6 +39,12 @@ pub(super) fn stream_sockets(
         ChildSpec::new(socket_name("listener", One { index, of }), "listener", Home::Control, make)
     };
     Ok((0..of).map(listener).collect())
+}
+
+/// How many sockets accept connections. Accepting is so little work that one is enough where no number is given; the
+/// lanes share the connections.
+pub(super) fn stream_socket_count(listen: &Listen) -> usize {
+    if listen.reuse { listen.workers.map_or(1, usize::from) } else { 1 }
 }
 
 /// Sockets that receive datagrams: with `reuse` one a lane or `workers`, else one.
@@ -81,7 +86,7 @@ pub(super) fn keeps_connections(
     listen == new_listen && connections.tls == new_connections.tls
 }
 
-fn socket_name(name: &str, One { index, of }: One) -> String {
+pub(super) fn socket_name(name: &str, One { index, of }: One) -> String {
     if of == 1 { name.to_owned() } else { format!("{name}-{index}") }
 }
 

@@ -8,6 +8,7 @@ use crate::child::actor::Next;
 use crate::child::{Child, ChildSpec, Condition, Home, Me, Restart};
 use crate::data::device::Device;
 use crate::data::lane::Lanes;
+use crate::data::sockets::One;
 use crate::device::accept::accept;
 use crate::device::bind::{Obstacle, until_bound};
 use crate::device::wire::Hangup;
@@ -21,13 +22,15 @@ pub struct HttpListener {
     device: Arc<Device>,
     lanes: Lanes,
     settings: Arc<HttpSettings>,
+    /// Which of the device's sockets it is.
+    one: One,
     taken: u64,
 }
 
 impl HttpListener {
     /// A listener of this device.
-    pub fn new(device: Arc<Device>, lanes: Lanes, settings: Arc<HttpSettings>) -> Self {
-        Self { device, lanes, settings, taken: 0 }
+    pub fn new(device: Arc<Device>, lanes: Lanes, settings: Arc<HttpSettings>, one: One) -> Self {
+        Self { device, lanes, settings, one, taken: 0 }
     }
 
     fn try_listen(&self, me: &Me<()>) -> Result<Socket, Obstacle> {
@@ -35,7 +38,7 @@ impl HttpListener {
             tls.current().map_err(|e| Obstacle::Other(e.to_string()))?;
         }
         let address = self.settings.address;
-        let socket = me.context.common.sockets.tcp(address).and_then(Socket::from_std);
+        let socket = me.context.common.sockets.tcp_one(address, self.one).and_then(Socket::from_std);
         socket.map_err(|e| Obstacle::Bind(address, e))
     }
 

@@ -19,6 +19,8 @@ pub struct HttpDevice {
     pub content_type: String,
     /// What a body holds.
     pub format: HttpFormat,
+    /// Most connections at a time.
+    pub max_connections: u32,
     /// `max_body_size`: longest body, after decompression.
     pub max_body_bytes: u64,
     /// The answer to an accepted request.
@@ -117,6 +119,8 @@ pub(super) fn decode(fields: &mut Fields, _: &()) -> DeviceKind {
     let sizes = Bytes(1..=MAX_MESSAGE_BYTES);
     let max_body_bytes =
         fields.or("max_body_size", sizes, DEFAULT_MESSAGE_BYTES, DEFAULT_MESSAGE_BYTES, about);
+    let about = "most connections at a time";
+    let max_connections = fields.or("max_connections", Whole(1..=1_000_000), 10_000, 10_000, about);
     let response = fields.section("response", "the answer to an accepted request", |response| {
         let success = r#"{"message":"success"}"#;
         HttpResponse {
@@ -138,6 +142,7 @@ pub(super) fn decode(fields: &mut Fields, _: &()) -> DeviceKind {
         path,
         content_type,
         format,
+        max_connections,
         max_body_bytes,
         response,
         authentication,

@@ -210,6 +210,7 @@ fn http() {
         path: "/".into(),
         content_type: "application/json".into(),
         format: HttpFormat::Auto,
+        max_connections: 10_000,
         max_body_bytes: 20_971_520,
         response: HttpResponse {
             code: 200,
@@ -236,6 +237,7 @@ authentication: {type: basic, username: u, password: '${PASSWORD}'}
         path: "/events".into(),
         content_type: "text/plain".into(),
         format: HttpFormat::Lines,
+        max_connections: 10_000,
         max_body_bytes: 1000,
         response: HttpResponse { code: 204, body: String::new(), content_type: "text/html".into() },
         authentication: DeviceAuthentication::Basic {

@@ -1,0 +1,95 @@
+//! The actor that syncs, again and again, whatever was written while the sync before ran, and then acknowledges it.
+
+use super::custody::{Custody, Unsynced};
+use super::thread::{self, Leash};
+use super::work::Letter;
+use super::writer::Teller;
+use crate::child::actor::Next;
+use crate::child::spec::StartContext;
+use crate::child::{Child, Me};
+use journal::{Position, SyncError};
+use parking_lot::MutexGuard;
+use std::time::Duration;
+
+/// How long it waits for something to sync before it looks whether it shall end.
+const WAIT: Duration = Duration::from_secs(1);
+/// How soon a sync that failed is tried again.
+const RETRY: Duration = Duration::from_millis(250);
+
+/// The syncer.
+pub struct Syncer {
+    custody: Custody,
+}
+
+impl Syncer {
+    /// A syncer of these; one at a time.
+    pub fn new(custody: Custody) -> Self {
+        Self { custody }
+    }
+}
+
+impl Child for Syncer {
+    type Message = ();
+
+    fn start(&mut self, me: &Me<()>) -> anyhow::Result<()> {
+        me.note(());
+        Ok(())
+    }
+
+    async fn handle(&mut self, me: &Me<()>, (): ()) -> anyhow::Result<Next> {
+        let (custody, context) = (self.custody.clone(), me.context.clone());
+        thread::run(me, &self.custody, move |leash| sync(&custody, leash, &context)).await?;
+        Ok(Next::Continue)
+    }
+}
+
+fn sync(custody: &Custody, leash: &Leash, context: &StartContext) {
+    let mut teller = Teller::new(context.clone(), "nothing is acknowledged until it can be synced");
+    while !leash.is_cut() {
+        if !something_to_sync(custody, leash) {
+            if leash.runs() {
+                continue;
+            }
+            return;
+        }
+        let error = match custody.0.journal.sync() {
+            Ok(durable) => {
+                custody.acknowledge_before(durable);
+                teller.tell(None);
+                continue;
+            }
+            Err(error) => error,
+        };
+        if let SyncError::Lost(gap) = &error {
+            // Those after it are durable with the next sync, but come later in their streams.
+            custody.0.unsynced.lock().held = true;
+            custody.post(Letter::Lost(*gap));
+        }
+        teller.tell(Some(error.to_string()));
+        if !leash.runs() {
+            return;
+        }
+        std::thread::sleep(RETRY);
+    }
+}
+
+fn something_to_sync(custody: &Custody, leash: &Leash) -> bool {
+    let due = |unsynced: &MutexGuard<'_, Unsynced>| !unsynced.held && !unsynced.acknowledgements.is_empty();
+    let mut unsynced = custody.0.unsynced.lock();
+    if !due(&unsynced) && leash.runs() {
+        custody.0.appended.wait_for(&mut unsynced, WAIT);
+    }
+    due(&unsynced)
+}
+
+impl Custody {
+    fn acknowledge_before(&self, durable: Position) {
+        let mut unsynced = self.0.unsynced.lock();
+        if unsynced.held {
+            return;
+        }
+        while let Some(durable) = unsynced.acknowledgements.pop_front_if(|next| next.before <= durable) {
+            durable.what.send();
+        }
+    }
+}

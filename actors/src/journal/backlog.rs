@@ -174,6 +174,8 @@ impl Backlog {
         let fewest = streams.len() % lanes.all().len();
         let resumed = streams.entry(stored.identity).or_insert_with(|| {
             let flow = flow_of(stored.device, &stored.name);
+            let name = || Arc::from(&*stored.name);
+            custody.0.names.write().entry(stored.device).or_insert_with(name);
             Resumed { lane: fewest, ledger: lanes.all()[fewest].open_stream(flow) }
         });
         let len = stored.records.len() as u32;

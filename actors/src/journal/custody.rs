@@ -5,7 +5,7 @@ use super::keys::BranchKeys;
 use super::work::{Letter, Work};
 use event::ledger::{Note, Scribe};
 use event::{Book, DeviceId};
-use journal::{CursorId, Environment, Journal, OpenError, Options, Position, Recovery, StartAt};
+use journal::{CursorId, Environment, Journal, Options, Position, Recovery, StartAt};
 use parking_lot::{Condvar, Mutex, RwLock};
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -57,6 +57,8 @@ struct Inbox {
     letters: Vec<Letter>,
     /// The writer waits for letters.
     waits: bool,
+    /// It is not to wait the next time.
+    woken: bool,
 }
 
 /// What is written and not synced, in the order of positions.
@@ -85,7 +87,10 @@ pub(super) enum Acknowledge {
 #[derive(Default)]
 pub(super) struct Meters {
     pub(super) stats: Mutex<journal::Stats>,
-    pub(super) waiting: AtomicU64,
+    /// Batches that came.
+    pub(super) submitted: AtomicU64,
+    /// Of these, batches that were written, or are too large for it.
+    pub(super) written: AtomicU64,
     pub(super) waiting_bytes: AtomicU64,
     pub(super) open: AtomicU64,
     pub(super) unkept: AtomicU64,
@@ -142,10 +147,12 @@ impl Custody {
         level: Level,
         keys: BranchKeys,
     ) -> anyhow::Result<Opened> {
-        let life = environment.rng.next_u64();
+        let chance = environment.rng.next_u64() ^ environment.clock.unix_nanos().rotate_left(20);
         let (journal, recovery) = Journal::open(environment, folder, options)?;
         let cursor = journal.open_cursor(CURSOR, StartAt::Oldest)?;
         let found = read_index(&journal, cursor)?;
+        // Different in each life, also in a simulation whose chance and clock begin anew.
+        let life = chance ^ journal.records().end.0.rotate_left(40);
         let meters = Meters::default();
         *meters.stats.lock() = journal.stats();
         meters.damaged.store(found.damaged, Relaxed);
@@ -210,7 +217,11 @@ impl Custody {
         Status {
             level: self.0.level,
             stats: *meters.stats.lock(),
-            waiting: meters.waiting.load(Relaxed),
+            // Read in this order, a batch that is written meanwhile makes it larger, never negative.
+            waiting: {
+                let written = meters.written.load(Relaxed);
+                meters.submitted.load(Relaxed).saturating_sub(written)
+            },
             waiting_bytes: meters.waiting_bytes.load(Relaxed),
             unsettled: meters.open.load(Relaxed),
             unkept: meters.unkept.load(Relaxed),
@@ -219,6 +230,12 @@ impl Custody {
             resumed: meters.resumed.load(Relaxed),
             moved: meters.moved.load(Relaxed),
         }
+    }
+
+    /// Looks at the journal for [`status`](Self::status). Waits for an append that is at it.
+    pub(super) fn refresh(&self) {
+        let stats = self.0.journal.stats();
+        *self.0.meters.stats.lock() = stats;
     }
 
     /// Events that are under way and written, so that the next process goes on with them. Waits for an append that is at it.
@@ -240,7 +257,8 @@ impl Custody {
     /// Everything in the inbox; waits for something at most so long if it is empty.
     pub(super) fn letters(&self, wait: Duration) -> Vec<Letter> {
         let mut inbox = self.0.inbox.lock();
-        if !inbox.letters.iter().any(Letter::is_urgent) && !wait.is_zero() {
+        let woken = std::mem::take(&mut inbox.woken);
+        if !woken && !inbox.letters.iter().any(Letter::is_urgent) && !wait.is_zero() {
             inbox.waits = true;
             self.0.arrived.wait_for(&mut inbox, wait);
             inbox.waits = false;
@@ -255,7 +273,7 @@ impl Custody {
     /// Wakes the writer and the syncer, to look whether they shall end.
     pub(super) fn wake(&self) {
         let mut inbox = self.0.inbox.lock();
-        inbox.waits = false;
+        inbox.woken = true;
         drop(inbox);
         self.0.arrived.notify_all();
         drop(self.0.unsynced.lock());
@@ -282,6 +300,9 @@ struct LaneScribe {
 
 impl Scribe for LaneScribe {
     fn note(&self, note: Note) {
+        if matches!(note, Note::Submitted { .. }) {
+            self.custody.0.meters.submitted.fetch_add(1, Relaxed);
+        }
         self.custody.post(Letter::Note(self.lane, note));
     }
 }

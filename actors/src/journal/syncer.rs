@@ -55,6 +55,7 @@ fn sync(custody: &Custody, leash: &Leash, context: &StartContext) {
         let error = match custody.0.journal.sync() {
             Ok(durable) => {
                 custody.acknowledge_before(durable);
+                custody.refresh();
                 teller.tell(None);
                 continue;
             }

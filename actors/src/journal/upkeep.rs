@@ -3,10 +3,10 @@
 //! What a stuck branch owes is written once more from time to time, so that the journal stays a few segments long: it is
 //! quick to read at the next start, and one dead target does not fill the disk.
 
-use super::custody::Custody;
+use super::custody::{Custody, Level, Status};
 use super::writer::Teller;
 use crate::child::actor::Next;
-use crate::child::{Child, Me};
+use crate::child::{Child, Condition, Me};
 use journal::{Dropped, Prepared};
 use std::time::Duration;
 
@@ -22,12 +22,36 @@ pub struct Upkeep {
     custody: Custody,
     segment_bytes: u64,
     teller: Option<Teller>,
+    says: Says,
+}
+
+/// What it says of the journal.
+#[derive(Default)]
+struct Says(String);
+
+impl Says {
+    fn tell(&mut self, me: &Me<()>, custody: &Custody) {
+        let Status { level, stats, unsettled, .. } = custody.status();
+        let promise = match level {
+            Level::Written => "written",
+            Level::Synced => "synced",
+        };
+        let (segments, mebibytes) = (stats.segments, stats.disk_bytes >> 20);
+        let text = format!(
+            "sources are acknowledged when {promise}; {segments} segments, {mebibytes} MiB of disk, {unsettled} batches \
+             under way"
+        );
+        if self.0 != text {
+            me.report(Condition::Note(text.clone()));
+            self.0 = text;
+        }
+    }
 }
 
 impl Upkeep {
     /// Upkeep of these, whose segments are so large.
     pub fn new(custody: Custody, segment_bytes: u64) -> Self {
-        Self { custody, segment_bytes, teller: None }
+        Self { custody, segment_bytes, teller: None, says: Says::default() }
     }
 }
 
@@ -45,7 +69,12 @@ impl Child for Upkeep {
         while !me.is_stopping() {
             let (custody, segment_bytes) = (self.custody.clone(), self.segment_bytes);
             let round = tokio::task::spawn_blocking(move || custody.look_after(segment_bytes));
-            teller.tell(me.waiting(round).await?);
+            let trouble = me.waiting(round).await?;
+            let well = trouble.is_none();
+            teller.tell(trouble);
+            if well {
+                self.says.tell(me, &self.custody);
+            }
             let pause = async {
                 tokio::time::sleep(PAUSE).await;
                 let _ = tokio::time::timeout(EVERY, self.custody.0.moved_on.notified()).await;
@@ -64,6 +93,7 @@ impl Custody {
     /// One round. Returns what is wrong. Blocks.
     fn look_after(&self, segment_bytes: u64) -> Option<String> {
         let journal = &self.0.journal;
+        self.refresh();
         let persisted = journal.persist_cursors().err().map(|e| e.to_string());
         journal.release();
         let expired = match journal.expire() {

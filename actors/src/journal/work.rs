@@ -360,6 +360,7 @@ impl Work {
         for waiting in self.waiting.drain(..plan.waiting) {
             let acknowledge = match waiting {
                 Waiting::Batch { batch, acknowledge, .. } => {
+                    inner.meters.written.fetch_add(1, Relaxed);
                     self.waiting_bytes -= batch.slab().len() as u64;
                     next += 1;
                     freed.push(batch);
@@ -423,6 +424,7 @@ impl Work {
         let Some(Waiting::Batch { entry, batch, acknowledge }) = self.waiting.remove(at) else { return };
         tracing::error!(error = %error, "a batch is in memory only until it is delivered");
         custody.0.meters.unkept.fetch_add(1, Relaxed);
+        custody.0.meters.written.fetch_add(1, Relaxed);
         self.waiting_bytes -= batch.slab().len() as u64;
         self.changed.retain(|changed| *changed != entry);
         if let Some(open) = self.open.get_mut(&entry) {
@@ -491,9 +493,8 @@ impl Work {
 
     fn measure(&mut self, custody: &Custody) {
         let meters = &custody.0.meters;
-        let stats = custody.0.journal.stats();
-        *meters.stats.lock() = stats;
-        meters.waiting.store(self.waiting.len() as u64, Relaxed);
+        custody.refresh();
+        let stats = *meters.stats.lock();
         meters.waiting_bytes.store(self.waiting_bytes, Relaxed);
         meters.open.store(self.open.len() as u64, Relaxed);
         if stats.counters.written_bytes - self.upkeep_told > UPKEEP_BYTES {

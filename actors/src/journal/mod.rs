@@ -26,6 +26,8 @@ pub mod reader;
 pub mod record;
 pub mod settlement;
 pub mod syncer;
+#[cfg(test)]
+mod tests;
 mod thread;
 pub mod upkeep;
 mod work;

@@ -52,25 +52,15 @@ fn sync(custody: &Custody, leash: &Leash, context: &StartContext) {
             }
             return;
         }
-        let error = match custody.0.journal.sync() {
-            Ok(durable) => {
-                custody.acknowledge_before(durable);
-                custody.refresh();
-                teller.tell(None);
-                continue;
-            }
-            Err(error) => error,
-        };
-        if let SyncError::Lost(gap) = &error {
-            // Those after it are durable with the next sync, but come later in their streams.
-            custody.0.unsynced.lock().held = true;
-            custody.post(Letter::Lost(*gap));
-        }
-        teller.tell(Some(error.to_string()));
-        if !leash.runs() {
+        let synced = custody.sync_and_acknowledge();
+        let failed = synced.is_err();
+        teller.tell(synced.err().map(|e| e.to_string()));
+        if failed && !leash.runs() {
             return;
         }
-        std::thread::sleep(RETRY);
+        if failed {
+            std::thread::sleep(RETRY);
+        }
     }
 }
 
@@ -84,6 +74,22 @@ fn something_to_sync(custody: &Custody, leash: &Leash) -> bool {
 }
 
 impl Custody {
+    /// Syncs what was written and acknowledges it. Blocks.
+    pub(super) fn sync_and_acknowledge(&self) -> Result<(), SyncError> {
+        let synced = self.0.journal.sync();
+        match &synced {
+            Ok(durable) => self.acknowledge_before(*durable),
+            Err(SyncError::Lost(gap)) => {
+                // Those after it are durable with the next sync, but come later in their streams.
+                self.0.unsynced.lock().held = true;
+                self.post(Letter::Lost(*gap));
+            }
+            Err(SyncError::Disk(_)) => {}
+        }
+        self.refresh();
+        synced.map(drop)
+    }
+
     fn acknowledge_before(&self, durable: Position) {
         let mut unsynced = self.0.unsynced.lock();
         if unsynced.held {

@@ -48,10 +48,15 @@ impl Storage {
         options: Option<journal::Options>,
         keys: &BranchKeys,
     ) -> anyhow::Result<Option<Self>> {
+        let folder = folder(root);
         let level = match snapshot.service.persistent_storage {
-            PersistentStorage::Off => return Ok(None),
             PersistentStorage::Journal => Level::Written,
             PersistentStorage::Synced => Level::Synced,
+            // One that was in use before is looked at, and left as it is.
+            PersistentStorage::Off if common.disk.list(&folder).is_ok_and(|files| !files.is_empty()) => {
+                Level::Written
+            }
+            PersistentStorage::Off => return Ok(None),
         };
         let mut options = options.unwrap_or_else(|| usual(snapshot));
         options.max_age = Some(snapshot.service.queue_limit);
@@ -61,11 +66,15 @@ impl Storage {
             clock: common.clock.clone(),
             rng: common.rng.fork("journal"),
         };
-        let (folder, keys) = (folder(root), keys.clone());
+        let keys = keys.clone();
         let opened =
             tokio::task::spawn_blocking(move || Custody::open(environment, &folder, options, level, keys));
         let Opened { custody, recovery, found } = opened.await?.context("cannot use persistent storage")?;
         tell(common, &recovery, &found);
+        if snapshot.service.persistent_storage == PersistentStorage::Off {
+            tell_left_behind(common, &found);
+            return Ok(None);
+        }
         Ok(Some(Self { custody, segment_bytes, found: Some(found), announce: Announce::default() }))
     }
 
@@ -78,12 +87,11 @@ impl Storage {
     pub(crate) fn children(&self) -> Vec<ChildSpec> {
         let (written, synced, kept) = (self.custody.clone(), self.custody.clone(), self.custody.clone());
         let segment_bytes = self.segment_bytes;
-        let writer = ChildSpec::new("writer", "journal", Home::Control, move || Ok(Writer::new(written.clone())));
+        let writer =
+            ChildSpec::new("writer", "journal", Home::Control, move || Ok(Writer::new(written.clone())));
         let upkeep = move || Ok(Upkeep::new(kept.clone(), segment_bytes));
-        let mut children = vec![
-            writer.stop_within(STOP_WITHIN),
-            ChildSpec::new("upkeep", "journal", Home::Control, upkeep),
-        ];
+        let mut children =
+            vec![writer.stop_within(STOP_WITHIN), ChildSpec::new("upkeep", "journal", Home::Control, upkeep)];
         if self.custody.level() == Level::Synced {
             let syncer = move || Ok(Syncer::new(synced.clone()));
             children.push(ChildSpec::new("sync", "journal", Home::Control, syncer).stop_within(STOP_WITHIN));
@@ -107,7 +115,9 @@ impl Storage {
         self.announce.nursery().await.adopt(reader);
         let on_its_way = progress.wait_for(|progress| *progress != Progress::Going);
         if tokio::time::timeout(BACKLOG_WITHIN, on_its_way).await.is_err() {
-            tracing::warn!("reading back what an earlier process left takes long; devices are started meanwhile");
+            tracing::warn!(
+                "reading back what an earlier process left takes long; devices are started meanwhile"
+            );
         }
     }
 }
@@ -132,6 +142,20 @@ fn usual(snapshot: &Snapshot) -> journal::Options {
     journal::Options { segment_bytes: usual.segment_bytes.max(needed.min(LARGEST_SEGMENT_BYTES)), ..usual }
 }
 
+/// Persistent storage was switched off while something was in it.
+fn tell_left_behind(common: &Common, found: &Found) {
+    if found.owed.is_empty() {
+        return;
+    }
+    let text = format!(
+        "{} batches of events in storage/journal/ were not delivered and stay there, since persistent storage is off; \
+         switch it on again to have them delivered, or remove the folder",
+        found.owed.len()
+    );
+    tracing::warn!("{text}");
+    common.tree.log("journal", text);
+}
+
 /// What was repaired, and what is left to be delivered.
 fn tell(common: &Common, recovery: &Recovery, found: &Found) {
     let say = |text: String| {
@@ -140,7 +164,9 @@ fn tell(common: &Common, recovery: &Recovery, found: &Found) {
     };
     if recovery.torn_bytes > 0 {
         let bytes = recovery.torn_bytes;
-        say(format!("{bytes} bytes of an unfinished record at the end of the journal were cut off; no acknowledged one"));
+        say(format!(
+            "{bytes} bytes of an unfinished record at the end of the journal were cut off; no acknowledged one"
+        ));
     }
     if recovery.cursors_damaged {
         say("the journal's cursor file is missing or damaged; some events may be delivered again".to_owned());
@@ -148,7 +174,9 @@ fn tell(common: &Common, recovery: &Recovery, found: &Found) {
     if found.damaged > 0 {
         let first = found.gaps.first().map_or(0, |gap| gap.from.0);
         let damaged = found.damaged;
-        say(format!("{damaged} records of the journal can't be read, the first at position {first}; they are lost"));
+        say(format!(
+            "{damaged} records of the journal can't be read, the first at position {first}; they are lost"
+        ));
     }
     if !found.owed.is_empty() {
         tracing::info!(batches = found.owed.len(), "an earlier process left events to be delivered");

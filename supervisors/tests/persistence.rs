@@ -9,8 +9,7 @@ use seams::{Disk, Operation, RealDisk, Rng, SimulatedDisk};
 use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
-use supervisors::control::stats::{JournalStats, Stats};
-use supervisors::{Director, Left, Options};
+use supervisors::{Director, Options};
 
 const WRITTEN: &str = "persistent_storage: {status: true}\n";
 const SYNCED: &str = "persistent_storage: {status: true, crash_resistance: true}\n";
@@ -46,10 +45,6 @@ fn relay(level: &str, in_port: u16, out_port: u16) -> String {
     format!("{level}{}", house::relay(in_port, out_port))
 }
 
-fn journal(director: &Director) -> JournalStats {
-    Stats::now(director.view()).journal.expect("persistent storage is on")
-}
-
 /// Sends lines and waits until the journal has them.
 async fn send(director: &Director, port: u16, sender: &str, numbers: std::ops::Range<u64>) {
     let before = director.inventory().device("in").expect("configured").flow.accepted.get();
@@ -81,7 +76,7 @@ async fn taken_in(level: &str, disk: Arc<dyn Disk>, root: &Path, ports: (u16, u1
 
 async fn delivered_once(director: Director, receiver: &Receiver, count: u64) {
     until("all is delivered", || receiver.distinct("a") as u64 == count).await;
-    assert_eq!(director.stop().await, Left { events: 0, kept: 0 });
+    assert_eq!(director.stop().await.events, 0, "nothing is lost");
     receiver.assert_complete("a", count);
     assert_eq!(receiver.lines("a").len() as u64, count, "nothing is repeated");
 }
@@ -91,7 +86,7 @@ async fn what_was_not_delivered_before_a_stop_is_delivered_once_after_the_next_s
     for level in [WRITTEN, SYNCED] {
         let (root, ports) = (tempfile::tempdir().expect("a folder"), (free_port(), free_port()));
         let director = taken_in(level, Arc::new(RealDisk), root.path(), ports).await;
-        assert_eq!(director.stop().await, Left { events: 0, kept: 2000 });
+        assert_eq!(director.stop().await.events, 0, "nothing is lost");
 
         let receiver = Receiver::start_on(ports.1);
         let director = start(&relay(level, ports.0, ports.1), root.path()).await;
@@ -130,31 +125,13 @@ async fn only_the_branch_that_owes_it_gets_what_an_earlier_process_left() {
     until("one target has it", || receiver.distinct("a") == 1000).await;
     let flow = Arc::clone(&director.inventory().target("out").expect("configured").flow);
     until("it is settled", || flow.held() == 0).await;
-    assert_eq!(director.stop().await, Left { events: 0, kept: 1000 });
+    assert_eq!(director.stop().await.events, 0, "nothing is lost");
 
     let second = Receiver::start_on(late);
     let director = start(&yaml, root.path()).await;
     until("the other has it", || second.distinct("a") == 1000).await;
-    assert_eq!(director.stop().await, Left { events: 0, kept: 0 });
+    assert_eq!(director.stop().await.events, 0, "nothing is lost");
     assert_eq!((receiver.lines("a").len(), second.lines("a").len()), (1000, 1000));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_owed_to_a_target_that_is_gone_is_counted_and_not_kept_for_ever() {
-    let (root, ports) = (tempfile::tempdir().expect("a folder"), (free_port(), free_port()));
-    let director = taken_in(WRITTEN, Arc::new(RealDisk), root.path(), ports).await;
-    director.stop().await;
-    let other = relay(WRITTEN, ports.0, ports.1).replace("name: out", "name: other").replace("[out]", "[other]");
-    let receiver = Receiver::start_on(ports.1);
-    let director = start(&other, root.path()).await;
-    until("it is given up", || journal(&director).orphaned == 2000).await;
-    let told = director.tree().activity().iter().any(|entry| entry.what.contains("route \"all\" to target \"out\""));
-    assert!(told, "{:?}", director.tree().activity());
-    director.stop().await;
-    let director = start(&other, root.path()).await;
-    assert_eq!((journal(&director).orphaned, journal(&director).resumed), (0, 0));
-    director.stop().await;
-    assert_eq!(receiver.distinct("a"), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -226,7 +203,7 @@ async fn http_answers_when_the_events_are_synced_not_before_and_not_when_they_ar
     disk.heal();
     let answer = tokio::task::spawn_blocking(|| asking.join().expect("answered")).await.expect("joined");
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    assert_eq!(director.stop().await, Left { events: 0, kept: 2 });
+    assert_eq!(director.stop().await.events, 0, "nothing is lost");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -243,43 +220,8 @@ async fn a_writer_that_dies_under_load_loses_nothing() {
     let sent = sender.finish();
     until("all is delivered", || receiver.distinct("a") as u64 == sent).await;
     kept(&director, sent).await;
-    assert_eq!(director.stop().await, Left { events: 0, kept: 0 });
+    assert_eq!(director.stop().await.events, 0, "nothing is lost");
     receiver.assert_complete("a", sent);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_branch_that_is_stuck_does_not_hold_the_whole_journal() {
-    let (root, receiver) = (tempfile::tempdir().expect("a folder"), Receiver::start());
-    let (port, stuck, dead) = (free_port(), free_port(), free_port());
-    let yaml = format!(
-        "{WRITTEN}devices:\n  - {{id: 1, name: in, type: tcp, properties: {{address: 127.0.0.1, port: {port}}}}}\n  \
-         - {{id: 2, name: stuck, type: tcp, properties: {{address: 127.0.0.1, port: {stuck}}}}}\n\
-         targets:\n  - {{name: out, type: tcp, properties: {{address: 127.0.0.1, port: {}}}}}\n  \
-         - {{name: dead, type: tcp, properties: {{address: 127.0.0.1, port: {dead}}}}}\n\
-         routes:\n  - {{name: one, devices: [in], targets: [out]}}\n  - {{name: two, devices: [stuck], targets: [dead]}}\n",
-        receiver.port
-    );
-    let director = start(&yaml, root.path()).await;
-    let mut peer = connect(stuck);
-    let device = director.inventory().device("stuck").expect("configured");
-    for n in 0..3 {
-        peer.write_all(format!("s {n}\n").as_bytes()).expect("sent");
-        until("it is taken", || device.flow.accepted.get() == n + 1).await;
-    }
-    let sender = Sender::start("a", port);
-    until("its events are written once more", || journal(&director).moved >= 6).await;
-    let sent = sender.finish();
-    until("all is delivered", || receiver.distinct("a") as u64 == sent).await;
-    until("segments are given back", || journal(&director).segments <= 12).await;
-    drop(peer);
-    assert_eq!(director.stop().await, Left { events: 0, kept: 3 });
-
-    let late = Receiver::start_on(dead);
-    let director = start(&yaml, root.path()).await;
-    until("it is delivered", || late.distinct("s") == 3).await;
-    director.stop().await;
-    assert_eq!(late.lines("s"), [0, 1, 2]);
-    assert_eq!(receiver.lines("a").len() as u64, sent);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -315,7 +257,7 @@ async fn a_file_that_is_followed_is_neither_lost_nor_repeated_by_a_restart() {
     std::fs::write(&log, lines(0..3000)).expect("written");
     let director = start(&yaml, root.path()).await;
     kept(&director, 3000).await;
-    assert_eq!(director.stop().await, Left { events: 0, kept: 3000 });
+    assert_eq!(director.stop().await.events, 0, "nothing is lost");
 
     std::fs::OpenOptions::new()
         .append(true)
@@ -325,6 +267,22 @@ async fn a_file_that_is_followed_is_neither_lost_nor_repeated_by_a_restart() {
     let receiver = Receiver::start_on(port);
     let director = start(&yaml, root.path()).await;
     until("all is delivered", || receiver.distinct("a") == 4000).await;
-    assert_eq!(director.stop().await, Left { events: 0, kept: 0 });
+    assert_eq!(director.stop().await.events, 0, "nothing is lost");
     assert_eq!(receiver.lines("a").len(), 4000, "nothing is repeated");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_when_storage_is_switched_off_is_told_and_kept() {
+    let (root, ports) = (Path::new("/director"), (free_port(), free_port()));
+    let disk = SimulatedDisk::new(Rng::seeded(5));
+    let director = taken_in(WRITTEN, Arc::new(disk.clone()), root, ports).await;
+    let after = disk.process_killed();
+    director.stop().await;
+    let off = start_on(snapshot(&relay("", ports.0, ports.1)), Arc::new(after.clone()), root).await;
+    let told = off.tree().activity().iter().any(|entry| entry.what.contains("switch it on again"));
+    assert!(told && off.custody().is_none(), "{:?}", off.tree().activity());
+    off.stop().await;
+    let receiver = Receiver::start_on(ports.1);
+    let director = start_on(snapshot(&relay(WRITTEN, ports.0, ports.1)), Arc::new(after), root).await;
+    delivered_once(director, &receiver, 2000).await;
 }

@@ -58,7 +58,8 @@ impl BranchKeys {
         }
         let ends = |key: &str| key.rsplit_once(SEPARATOR).map(|(ends, _)| ends.to_owned());
         let wanted = ends(key)?;
-        let mut like: Vec<_> = known.branches.iter().filter(|(k, _)| ends(k).as_ref() == Some(&wanted)).collect();
+        let mut like: Vec<_> =
+            known.branches.iter().filter(|(k, _)| ends(k).as_ref() == Some(&wanted)).collect();
         like.sort_by(|(a, _), (b, _)| a.cmp(b));
         like.first().and_then(|(_, branches)| branches.get(lane).copied())
     }

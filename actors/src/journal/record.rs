@@ -130,7 +130,8 @@ pub fn decode(payload: &Bytes) -> Result<Stored, DecodeError> {
     let stored = cut.batch(marks, delimiter).ok_or(DecodeError::Damaged)?;
     let slab = payload.slice(cut.at..);
     let trailer = u64::from(marks & DELIMITED);
-    let fits = |record: &Record| u64::from(record.offset) + u64::from(record.len) + trailer <= slab.len() as u64;
+    let fits =
+        |record: &Record| u64::from(record.offset) + u64::from(record.len) + trailer <= slab.len() as u64;
     let known = |record: &Record| usize::from(record.origin) < stored.origins.len();
     if stored.records.is_empty() || !stored.records.iter().all(|record| fits(record) && known(record)) {
         return Err(DecodeError::Damaged);
@@ -231,7 +232,8 @@ impl Cut<'_> {
             let len = u32::try_from(self.var()?).ok()?;
             let skipped = if delimited { 0 } else { u32::try_from(self.var()?).ok()? };
             let origin = if several { u16::try_from(self.var()?).ok()? } else { 0 };
-            let flags = if flagged { RecordFlags(u16::try_from(self.var()?).ok()?) } else { RecordFlags::default() };
+            let flags =
+                if flagged { RecordFlags(u16::try_from(self.var()?).ok()?) } else { RecordFlags::default() };
             let offset = at.wrapping_add(skipped);
             at = offset.checked_add(len)?.checked_add(u32::from(delimited))?;
             records.push(Record { offset, len, origin, flags });
@@ -258,7 +260,12 @@ mod tests {
             slab: Bytes::from_static(slab.as_bytes()),
             records: spans
                 .iter()
-                .map(|&(offset, len, origin, flags)| Record { offset, len, origin, flags: RecordFlags(flags) })
+                .map(|&(offset, len, origin, flags)| Record {
+                    offset,
+                    len,
+                    origin,
+                    flags: RecordFlags(flags),
+                })
                 .collect(),
             origins: vec![origin(None, 1), origin(Some("10.1.2.3:514"), 2), origin(Some("[fe80::1]:99"), 3)],
             stream: StreamId(3),
@@ -289,7 +296,11 @@ mod tests {
 
     #[test]
     fn delimited_records_keep_their_bytes_and_delimiters() {
-        let batch = batch("head\none\ntwo\n\nrest", Layout::Delimited(b'\n'), &[(5, 3, 1, 0), (9, 3, 1, 0), (13, 0, 2, 0)]);
+        let batch = batch(
+            "head\none\ntwo\n\nrest",
+            Layout::Delimited(b'\n'),
+            &[(5, 3, 1, 0), (9, 3, 1, 0), (13, 0, 2, 0)],
+        );
         let (stored, bytes) = round_trip(&batch);
         same_events(&batch, &stored);
         assert_eq!(bytes, "one\ntwo\n\n".len());

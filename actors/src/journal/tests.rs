@@ -9,8 +9,8 @@ use crate::data::lane::Lanes;
 use bytes::Bytes;
 use event::ledger::{Head, ROUTER, Work};
 use event::{
-    Batch, Book, BranchId, Budget, Claim, DeviceFlow, DeviceId, Layout, Ledger, Origin, Parts, Record, RecordFlags,
-    Settled,
+    Batch, Book, BranchId, Budget, Claim, DeviceFlow, DeviceId, Layout, Ledger, Origin, Parts, Record,
+    RecordFlags, Settled,
 };
 use journal::{Environment, Options};
 use parking_lot::Mutex;

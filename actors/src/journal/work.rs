@@ -65,9 +65,15 @@ pub(super) struct Work {
 
 /// Something to be written, or to be done after what comes before is.
 enum Waiting {
-    Batch { entry: EntryKey, batch: Batch, acknowledge: Option<Acknowledge> },
+    Batch {
+        entry: EntryKey,
+        batch: Batch,
+        acknowledge: Option<Acknowledge>,
+    },
     /// A batch that is written already, to another position.
-    Again { entry: EntryKey },
+    Again {
+        entry: EntryKey,
+    },
     Acknowledge(Acknowledge),
 }
 
@@ -267,7 +273,8 @@ impl Work {
 
     /// Decides what the next append takes, and gives batches the positions that they will have.
     fn plan(&mut self, custody: &Custody, most: usize) -> Plan {
-        let (first, written) = (custody.0.journal.records().end.0, custody.0.meters.stats.lock().counters.written_bytes);
+        let (first, written) =
+            (custody.0.journal.records().end.0, custody.0.meters.stats.lock().counters.written_bytes);
         let mut plan = Plan {
             waiting: 0,
             batches: Vec::new(),
@@ -449,8 +456,11 @@ impl Work {
             Place::At { position, .. } => (gap.from.0..gap.to.0).contains(&position).then_some(position),
             _ => None,
         };
-        let mut again: Vec<(u64, EntryKey)> =
-            self.open.iter().filter_map(|(entry, open)| lost(open).map(|position| (position, *entry))).collect();
+        let mut again: Vec<(u64, EntryKey)> = self
+            .open
+            .iter()
+            .filter_map(|(entry, open)| lost(open).map(|position| (position, *entry)))
+            .collect();
         again.sort_unstable();
         let acknowledge = held.into_iter().map(|held| Waiting::Acknowledge(held.what));
         let again = again.into_iter().map(|(_, entry)| Waiting::Again { entry });

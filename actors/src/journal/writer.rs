@@ -71,7 +71,10 @@ fn close(custody: &Custody) {
     let synced = custody.sync().map_err(|e| e.to_string());
     let persisted = custody.0.journal.persist_cursors().map_err(|e| e.to_string());
     for error in [synced.err(), persisted.err()].into_iter().flatten() {
-        tracing::error!(error, "the journal could not be closed; the next start may deliver some events again");
+        tracing::error!(
+            error,
+            "the journal could not be closed; the next start may deliver some events again"
+        );
     }
 }
 

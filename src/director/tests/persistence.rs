@@ -63,7 +63,8 @@ fn a_killed_and_a_stopped_director_deliver_after_the_next_start_what_they_took_i
 
             let seen = receiver(to);
             installation.start();
-            installation.wait("delivered", |_| (seen.lock().expect("unpoisoned").len() == 2000).then_some(()));
+            installation
+                .wait("delivered", |_| (seen.lock().expect("unpoisoned").len() == 2000).then_some(()));
             installation.signal(Signal::TERM);
             assert!(installation.wait_for_end().success());
             let seen = seen.lock().expect("unpoisoned");
@@ -90,7 +91,8 @@ fn poster(port: u16, stop: &Arc<AtomicBool>, acknowledged: &Arc<AtomicU64>) -> s
 fn post(port: u16, body: &str) -> Option<u16> {
     let mut socket = TcpStream::connect(("127.0.0.1", port)).ok()?;
     let len = body.len();
-    write!(socket, "POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {len}\r\n\r\n{body}").ok()?;
+    write!(socket, "POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {len}\r\n\r\n{body}")
+        .ok()?;
     let mut answer = String::new();
     socket.read_to_string(&mut answer).ok()?;
     answer.split_whitespace().nth(1)?.parse().ok()
@@ -130,7 +132,11 @@ fn random_kills_under_load_lose_nothing_that_was_acknowledged() {
         };
         while missing(&seen) > 0 {
             let count = missing(&seen);
-            assert!(Instant::now() < until, "{count} of {wanted} are lost\n{}", installation.everything_said());
+            assert!(
+                Instant::now() < until,
+                "{count} of {wanted} are lost\n{}",
+                installation.everything_said()
+            );
             std::thread::sleep(Duration::from_millis(20)); // between two looks
         }
         let seen = seen.lock().expect("unpoisoned");

@@ -103,7 +103,8 @@ fn absent(view: &View, nodes: &[NodeView]) -> Vec<Troubled> {
     let Some(snapshot) = view.snapshot() else { return Vec::new() };
     let paths = snapshot.devices.iter().filter(|device| device.status).map(|d| format!("devices/{}", d.name));
     let is_absent = |path: &String| {
-        let inside = |node: &NodeView| node.path.strip_prefix(&**path).is_some_and(|rest| rest.starts_with('/'));
+        let inside =
+            |node: &NodeView| node.path.strip_prefix(&**path).is_some_and(|rest| rest.starts_with('/'));
         !nodes.iter().any(inside)
     };
     let absent = paths.filter(is_absent);

@@ -58,7 +58,12 @@ impl Page {
 
     fn journal(&mut self, journal: &JournalStats) {
         let all = [
-            ("records_total", Counter, "Records written: batches, and what was noted of them.", journal.records),
+            (
+                "records_total",
+                Counter,
+                "Records written: batches, and what was noted of them.",
+                journal.records,
+            ),
             ("bytes_total", Counter, "Bytes of records.", journal.bytes),
             ("written_bytes_total", Counter, "Bytes written, with headers.", journal.written_bytes),
             ("syncs_total", Counter, "Syncs that succeeded.", journal.syncs),

@@ -65,6 +65,8 @@ struct Inbox {
 #[derive(Default)]
 pub(super) struct Unsynced {
     pub(super) acknowledgements: VecDeque<Acknowledgement>,
+    /// Somebody waits for one of them.
+    pub(super) waited_for: bool,
     /// Records were lost in a sync: nothing is acknowledged until the writer has written them again.
     pub(super) held: bool,
 }
@@ -282,6 +284,14 @@ impl Custody {
 }
 
 impl Acknowledge {
+    /// Whether somebody listens. Sources without acknowledgements do not.
+    pub(super) fn is_waited_for(&self) -> bool {
+        match self {
+            Acknowledge::Stream(acknowledged, _) => acknowledged.receiver_count() > 0,
+            Acknowledge::Barrier(_) => true,
+        }
+    }
+
     /// It is kept.
     pub(super) fn send(self) {
         match self {

@@ -60,7 +60,7 @@ impl BranchKeys {
         let wanted = ends(key)?;
         let mut like: Vec<_> =
             known.branches.iter().filter(|(k, _)| ends(k).as_ref() == Some(&wanted)).collect();
-        like.sort_by(|(a, _), (b, _)| a.cmp(b));
+        like.sort_by_key(|(key, _)| *key);
         like.first().and_then(|(_, branches)| branches.get(lane).copied())
     }
 }

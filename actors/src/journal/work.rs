@@ -410,8 +410,15 @@ impl Work {
             acknowledgements.into_iter().for_each(|acknowledgement| acknowledgement.what.send());
             return;
         }
-        custody.0.unsynced.lock().acknowledgements.extend(acknowledgements);
-        custody.0.appended.notify_one();
+        let waited_for = acknowledgements.iter().any(|acknowledgement| acknowledgement.what.is_waited_for());
+        let mut unsynced = custody.0.unsynced.lock();
+        let first = unsynced.acknowledgements.is_empty();
+        unsynced.acknowledgements.extend(acknowledgements);
+        unsynced.waited_for |= waited_for;
+        drop(unsynced);
+        if first || waited_for {
+            custody.0.appended.notify_one();
+        }
     }
 
     /// The batch of the group that does not fit into a segment is delivered from memory only.
@@ -450,7 +457,7 @@ impl Work {
     fn write_again(&mut self, custody: &Custody, gap: Gap) {
         let mut unsynced = custody.0.unsynced.lock();
         let held = mem::take(&mut unsynced.acknowledgements);
-        unsynced.held = false;
+        (unsynced.held, unsynced.waited_for) = (false, true);
         drop(unsynced);
         let lost = |open: &Open| match open.place {
             Place::At { position, .. } => (gap.from.0..gap.to.0).contains(&position).then_some(position),

@@ -8,6 +8,7 @@
 pub mod child;
 pub mod data;
 pub mod device;
+pub mod journal;
 pub mod router;
 pub mod stage;
 pub mod tap;

@@ -5,6 +5,7 @@ use crate::device_tree::{DeviceTree, addresses, companions, entrance, keeps_peer
 use crate::lane_watch::LaneWatch;
 use crate::open_files;
 use crate::programs::Programs;
+use crate::storage::Storage;
 use crate::supervisor::{Announce, Charge, StopOrder, start_root, subtree};
 use crate::target_tree::{Senders, senders, target_tree};
 use crate::wiring::Wiring;
@@ -12,6 +13,7 @@ use actors::child::spec::Common;
 use actors::child::{ChildSpec, Faults, Home, Order, State, Tree};
 use actors::data::{Device, Door, Lanes, Profile, Sockets, Target};
 use actors::device::file::{Checkpoints, Keeper};
+use actors::journal::Custody;
 use actors::router::Router;
 use config::{DeviceKind, Diagnostic, Snapshot};
 use event::{Budget, DeviceId, PlaceId};
@@ -43,6 +45,8 @@ pub struct Options {
     pub disk: Arc<dyn Disk>,
     /// The folder below which `storage/` lies.
     pub root: PathBuf,
+    /// Sizes and limits of the journal; none: the usual ones.
+    pub journal: Option<journal::Options>,
 }
 
 impl Default for Options {
@@ -50,7 +54,7 @@ impl Default for Options {
         let lanes = std::thread::available_parallelism().map_or(1, usize::from);
         let (clock, rng) = (Clock::system(), Rng::from_system());
         let (disk, root) = (Arc::new(RealDisk), PathBuf::from("."));
-        Self { lanes, clock, rng, control: None, disk, root }
+        Self { lanes, clock, rng, control: None, disk, root, journal: None }
     }
 }
 
@@ -69,6 +73,7 @@ pub struct Director {
     programs: Programs,
     budget: Budget,
     checkpoints: Checkpoints,
+    storage: Option<Storage>,
     snapshot: Arc<Snapshot>,
     view: View,
 }
@@ -120,8 +125,10 @@ struct Changed {
 /// What a stopped Director leaves behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Left {
-    /// Events that were accepted and are not settled.
+    /// Events that were accepted, are not settled, and are lost with the process.
     pub events: u64,
+    /// Events that are not settled and are in the journal: the next start goes on with them.
+    pub kept: u64,
 }
 
 /// How often a retired target must be found done before it goes.
@@ -145,35 +152,45 @@ impl Director {
             faults: Faults::default(),
         };
         let wiring = Wiring::new(lanes.clone());
+        let storage = Storage::open(&snapshot, &common, &options.root, options.journal, &wiring.keys).await?;
+        let custody = storage.as_ref().map(|storage| storage.custody().clone());
+        if let Some(custody) = &custody {
+            lanes.all().iter().for_each(|lane| custody.keep(lane.index, &lane.book));
+        }
         let lane = lanes.all().iter().map(|_| Announce::default()).collect();
         let groups = Groups { lane, ..Groups::default() };
         let (inventory, budget) = (Inventory::default(), Budget::new(snapshot.service.memory_budget_bytes));
         let view = {
             let (tree, clock, routes) = (common.tree.clone(), common.clock.clone(), wiring.routes.clone());
-            View::new(tree, inventory.clone(), budget.clone(), clock, routes)
+            View::new(tree, inventory.clone(), budget.clone(), clock, routes, custody.clone())
         };
         let control = options.control.as_ref();
         let control = control.map(|control| control::children(control, &view, snapshot.service.control));
         let lane_children = lane_children(&common, &lanes, &wiring, &groups.lane);
-        let checkpoints = Checkpoints::new(Arc::clone(&common.disk), &options.root);
+        let checkpoints = Checkpoints::new(Arc::clone(&common.disk), &options.root, custody);
         let charge = Charge {
             path: "".into(),
             common: common.clone(),
             stop_order: StopOrder::Reverse,
-            children: vec![
-                group("control", &common, &Announce::default(), control.unwrap_or_default()),
+            children: [
+                Some(group("control", &common, &Announce::default(), control.unwrap_or_default())),
+                storage.as_ref().map(|s| group("journal", &common, &s.announce, s.children())),
                 // It stops after the targets: what they delivered at last is written down, too.
-                keeper(&checkpoints),
-                group("targets", &common, &groups.targets, Vec::new()),
-                group("lanes", &common, &groups.lanes, lane_children),
-                group("devices", &common, &groups.devices, Vec::new()),
-            ],
+                Some(keeper(&checkpoints)),
+                Some(group("targets", &common, &groups.targets, Vec::new())),
+                Some(group("lanes", &common, &groups.lanes, lane_children)),
+                Some(group("devices", &common, &groups.devices, Vec::new())),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
             announce: Announce::default(),
         };
         let (root, ended) = start_root(charge).await?;
         let mut director = Self {
             budget,
             checkpoints,
+            storage,
             common,
             lanes,
             groups,
@@ -229,6 +246,12 @@ impl Director {
             }
         }
         self.wiring.route(&snapshot, &self.inventory.targets_named(&enabled), &self.doors);
+        if let Some(storage) = &mut self.storage {
+            for device in self.inventory.devices() {
+                storage.custody().name_device(device.id, &device.name);
+            }
+            storage.resume(&self.lanes, &self.budget, &self.inventory).await;
+        }
         self.change_devices(&old, &snapshot, entrances).await;
 
         for (name, places) in stages.retired {
@@ -360,7 +383,12 @@ impl Director {
         if tokio::time::timeout(STOP_WITHIN, self.ended).await.is_err() {
             self.root.kill();
         }
-        Left { events: self.inventory.held() }
+        for lane in self.lanes.all() {
+            lane.book.keep_no_more();
+        }
+        let held = self.inventory.held();
+        let kept = self.storage.map_or(0, |storage| storage.custody().kept_events()).min(held);
+        Left { events: held - kept, kept }
     }
 
     /// Whether the tree still stands. It ends only when it is stopped, or its root fails.
@@ -393,6 +421,11 @@ impl Director {
         &self.snapshot
     }
 
+    /// The journal; none without persistent storage.
+    pub fn custody(&self) -> Option<&Custody> {
+        self.storage.as_ref().map(Storage::custody)
+    }
+
     /// The memory for received data.
     pub fn budget(&self) -> &Budget {
         &self.budget
@@ -400,7 +433,7 @@ impl Director {
 }
 
 impl Inventory {
-    fn device_or_new(&self, id: u64, name: &str, budget: &Budget) -> Arc<Device> {
+    pub(crate) fn device_or_new(&self, id: u64, name: &str, budget: &Budget) -> Arc<Device> {
         let mut listed = self.0.lock();
         if let Some(device) = listed.devices.get(name).filter(|device| device.id == DeviceId(id)) {
             return Arc::clone(device);

@@ -6,6 +6,7 @@
 use crate::programs::{Programs, Sequence};
 use actors::child::{ChildSpec, Home};
 use actors::data::{Address, Door, Lane, Lanes, Target};
+use actors::journal::{BranchKeys, keys};
 use actors::router::{RouteTable, Routes};
 use actors::stage::{DeviceLabel, Stage, StageMessage, StageTable, Surroundings};
 use config::{Device, DeviceKind, Route, Snapshot};
@@ -67,6 +68,8 @@ pub struct Wiring {
     targets: HashMap<String, Vec<PlaceId>>,
     stages: HashMap<Sequence, StageSeat>,
     named: u64,
+    /// Branches by names that outlive the process.
+    pub keys: BranchKeys,
 }
 
 /// A stage's place on each lane.
@@ -108,6 +111,7 @@ impl Wiring {
             targets: HashMap::new(),
             stages: HashMap::new(),
             named: 0,
+            keys: BranchKeys::default(),
         }
     }
 
@@ -249,6 +253,7 @@ impl Wiring {
             return branches.clone();
         }
         let branches = self.add_branches(&way.sequence, &way.target, target);
+        self.keys.add(&keys::key(&way.route, &way.target, &between(&way.sequence)), &branches);
         self.branches.insert(key, branches.clone());
         branches
     }
@@ -259,6 +264,7 @@ impl Wiring {
             return branches.clone();
         }
         let branches = self.add_branches(sequence, name, target);
+        self.keys.add(&keys::key("", name, &between(sequence)), &branches);
         self.reroutes.insert(key, branches.clone());
         branches
     }
@@ -274,6 +280,12 @@ impl Wiring {
 
 fn add_places(lanes: &Lanes) -> Vec<PlaceId> {
     lanes.all().iter().map(|lane| lane.book.add_place()).collect()
+}
+
+/// What lies between a route and its target, for the key of the branch.
+fn between(sequence: &Sequence) -> String {
+    let condition = sequence.guard.as_ref().map(|(before, text)| format!(" if {before}: {text}"));
+    sequence.pipelines.join("+") + &condition.unwrap_or_default()
 }
 
 /// What a stage is called in the picture: its pipelines, or that it only asks a condition.

@@ -199,11 +199,6 @@ impl PersistentStorage {
         let status = fields.or("status", Flag, false, false, "acknowledge when data is in the journal");
         let about = "acknowledge when it is synced to disk: survives a power cut";
         let crash_resistance = fields.or("crash_resistance", Flag, false, false, about);
-        if status {
-            let why = "the journal is not connected in this version; sources are acknowledged when their events \
-                       are delivered, and what was not delivered when the process ends is not kept";
-            not_yet::warn(fields, "status", why);
-        }
         match (status, crash_resistance) {
             (true, true) => Self::Synced,
             (true, false) => Self::Journal,

@@ -76,7 +76,7 @@ fleet: {instance: wss://a, token: '${PASSWORD}', type: vmetric}
 environments: [{name: '0', clusters: [{name: c, type: director, nodes: [{name: n, properties: {port: 1}}]}]}]
 ";
     let loaded = load_text(text);
-    assert_eq!(loaded.diagnostics.len(), 4, "{:?}", shown(&loaded));
+    assert_eq!(loaded.diagnostics.len(), 3, "{:?}", shown(&loaded));
     let service = loaded.snapshot.unwrap().service;
     assert_eq!((service.director_id, service.status, service.node_name.as_str()), (Some(7), false, "7"));
     assert_eq!(service.listen_address.to_string(), "127.0.0.1");

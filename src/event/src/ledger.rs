@@ -33,6 +33,10 @@ use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::watch;
 
+mod scribe;
+
+pub use scribe::{Note, Scribe};
+
 /// The place of the router in every book.
 pub const ROUTER: PlaceId = PlaceId(0);
 const TO_ROUTER: BranchId = BranchId(0);
@@ -92,6 +96,8 @@ struct State {
     entries: Vec<Option<Entry>>,
     unused_entries: Vec<usize>,
     serial: u64,
+    /// Who keeps batches beyond the life of the process, and acknowledges them; nobody: what is settled is acknowledged.
+    scribe: Option<Arc<dyn Scribe>>,
 }
 
 #[derive(Default)]
@@ -254,6 +260,18 @@ impl Book {
         }
         drop(state);
         events
+    }
+
+    /// From now on a scribe is told of all that happens to batches, and acknowledges them. To be called before the first
+    /// stream is opened.
+    pub fn keep_with(&self, scribe: Arc<dyn Scribe>) {
+        self.0.lock().scribe = Some(scribe);
+    }
+
+    /// Tells the scribe no more. For the end of a Director.
+    pub fn keep_no_more(&self) {
+        let scribe = self.0.lock().scribe.take();
+        drop(scribe);
     }
 
     /// Begins a stream of a device.
@@ -429,7 +447,14 @@ impl State {
             state.status = Status::Done;
             entry.open -= 1;
         }
-        let (closed, submitted) = (entry.open == 0, entry.submitted);
+        let (closed, submitted, serial) = (entry.open == 0, entry.submitted, entry.serial);
+        if let Some(scribe) = &self.scribe {
+            if closed {
+                scribe.note(Note::Closed { entry: serial });
+            } else if branch != TO_ROUTER {
+                scribe.note(Note::Owed { entry: serial, branch, from: upto });
+            }
+        }
         let branch = &mut self.branches[branch.0 as usize];
         if let Some(flow) = &branch.flow {
             let mut rest = u64::from(upto - from);
@@ -475,7 +500,8 @@ impl State {
             }
             self.unused_entries.push(first);
         }
-        if let Some(next) = acknowledged {
+        // Where there is a scribe, it acknowledges what it keeps.
+        if let Some(next) = acknowledged.filter(|_| self.scribe.is_none()) {
             stream.acknowledged.send_replace(next);
         }
         if stream.closed && stream.entries.is_empty() {
@@ -490,18 +516,64 @@ impl Ledger {
     pub fn submit(&self, batch: Batch) {
         let bytes: u64 = batch.records().iter().map(|r| u64::from(r.len)).sum();
         let mut state = self.book.0.lock();
-        let index = state.add_entry(batch, self.stream);
-        let stream = state.streams[self.stream].as_mut().expect("a stream lives as long as its ledger");
-        stream.entries.push_back(index);
-        let device = Arc::clone(&stream.device);
-        device.accepted.add(u64::from(state.entry(index).batch.len()));
-        device.accepted_bytes.add(bytes);
+        let index = self.enter(&mut state, batch, bytes);
+        if let Some(scribe) = state.scribe.clone() {
+            let Entry { batch, serial, .. } = state.entry(index);
+            let (batch, entry) = (batch.clone(), *serial);
+            let stream = state.streams[self.stream].as_ref().expect("a stream lives as long as its ledger");
+            let acknowledged = stream.acknowledged.clone();
+            scribe.note(Note::Submitted { entry, batch, acknowledged });
+        }
         state.add_part(index, TO_ROUTER, 0);
         state.dispatch(&self.book, index);
     }
 
-    /// The number after the last record up to which everything is settled. Batches are freed in
-    /// the same order, so a source's checkpoint may follow it.
+    /// Takes over a batch that the scribe keeps since an earlier life, `at` this place. It goes to the branches that owe
+    /// it, each from a record on; those of which that is the end are known not to owe it any more. Where nothing is known
+    /// of branches it goes to the router.
+    pub fn resume(&self, batch: Batch, at: u64, owed: Option<&[(BranchId, u32)]>) {
+        let bytes: u64 = batch.records().iter().map(|r| u64::from(r.len)).sum();
+        let len = batch.len();
+        let mut freed = Freed::new();
+        let mut state = self.book.0.lock();
+        let index = self.enter(&mut state, batch, bytes);
+        let Entry { batch, serial, .. } = state.entry(index);
+        let note = Note::Resumed { entry: *serial, batch: batch.clone(), at };
+        if let Some(scribe) = &state.scribe {
+            scribe.note(note);
+        }
+        match owed {
+            None => _ = state.add_part(index, TO_ROUTER, 0),
+            Some(owed) => {
+                // As long as it waits for the router it is not closed, whatever is settled of the others.
+                let router = state.add_part(index, TO_ROUTER, 0);
+                for &(branch, from) in owed {
+                    let part = state.add_part(index, branch, from.min(len));
+                    if from >= len {
+                        state.settle_part(index, part, len, &[], Settled::NotMine, &mut freed);
+                    }
+                }
+                state.settle_part(index, router, len, &[], Settled::NotMine, &mut freed);
+            }
+        }
+        if state.entries[index].is_some() {
+            state.dispatch(&self.book, index);
+        }
+        drop(state);
+    }
+
+    fn enter(&self, state: &mut State, batch: Batch, bytes: u64) -> usize {
+        let len = u64::from(batch.len());
+        let index = state.add_entry(batch, self.stream);
+        let stream = state.streams[self.stream].as_mut().expect("a stream lives as long as its ledger");
+        stream.entries.push_back(index);
+        stream.device.accepted.add(len);
+        stream.device.accepted_bytes.add(bytes);
+        index
+    }
+
+    /// The number after the last record up to which everything is settled or, where a scribe keeps batches, kept. It goes
+    /// up in the order of the stream, so a source's checkpoint may follow it.
     pub fn acknowledged(&self) -> watch::Receiver<u64> {
         let state = self.book.0.lock();
         let stream = state.streams[self.stream].as_ref();
@@ -596,6 +668,10 @@ impl Claim {
             for &branch in branches {
                 state.add_part(index, branch, 0);
             }
+            if let Some(scribe) = state.scribe.clone().filter(|_| !branches.is_empty()) {
+                let entry = state.entry(index).serial;
+                scribe.note(Note::Routed { entry, branches: branches.into() });
+            }
             state.dispatch(&self.book, index);
             state.settle_part(index, part as usize, self.len, &[], Settled::Delivered, &mut freed);
         }
@@ -613,6 +689,10 @@ impl Claim {
             return None;
         }
         let part = state.add_part(index, branch, from);
+        if let Some(scribe) = state.scribe.clone() {
+            let entry = state.entry(index).serial;
+            scribe.note(Note::Owed { entry, branch, from });
+        }
         let entry = state.entry(index);
         entry.parts[part].status = Status::Out;
         let ticket = Ticket { entry: index, serial: entry.serial, part: part as u32, attempt: 0 };

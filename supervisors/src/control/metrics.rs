@@ -1,6 +1,6 @@
 //! The Prometheus text format (version 0.0.4) of all counters.
 
-use super::stats::{DeviceStats, LatencyStats, Named, Stats, TargetStats};
+use super::stats::{DeviceStats, JournalStats, LatencyStats, Named, Stats, TargetStats};
 use std::fmt::{Display, Write};
 
 /// The value of the `Content-Type` header.
@@ -10,6 +10,9 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub fn render(stats: &Stats) -> String {
     let mut page = Page(String::with_capacity(8192));
     page.process(stats);
+    if let Some(journal) = &stats.journal {
+        page.journal(journal);
+    }
     page.devices(&stats.devices);
     page.targets(&stats.targets);
     page.0
@@ -51,6 +54,35 @@ impl Page {
         self.one("process_open_fds", Gauge, "Open files and sockets.", process.open_files);
         self.one("process_max_fds", Gauge, "Files and sockets that may be open.", process.max_open_files);
         self.one("process_threads", Gauge, "Threads.", process.threads);
+    }
+
+    fn journal(&mut self, journal: &JournalStats) {
+        let all = [
+            (
+                "records_total",
+                Counter,
+                "Records written: batches, and what was noted of them.",
+                journal.records,
+            ),
+            ("bytes_total", Counter, "Bytes of records.", journal.bytes),
+            ("written_bytes_total", Counter, "Bytes written, with headers.", journal.written_bytes),
+            ("syncs_total", Counter, "Syncs that succeeded.", journal.syncs),
+            ("sync_failures_total", Counter, "Syncs that failed.", journal.sync_failures),
+            ("unsynced", Gauge, "Records that are written and not synced.", journal.unsynced),
+            ("waiting", Gauge, "Batches that wait to be written.", journal.waiting),
+            ("waiting_bytes", Gauge, "Bytes of these.", journal.waiting_bytes),
+            ("unsettled", Gauge, "Batches that some branch owes.", journal.unsettled),
+            ("disk_bytes", Gauge, "Bytes of disk: segments and spare ones.", journal.disk_bytes),
+            ("segments", Gauge, "Segments in use.", journal.segments),
+            ("resumed_total", Counter, "Batches left by an earlier process.", journal.resumed),
+            ("moved_total", Counter, "Batches written once more to give back segments.", journal.moved),
+            ("unkept_total", Counter, "Batches too large to be kept.", journal.unkept),
+            ("orphaned_total", Counter, "Deliveries owed to what is no longer configured.", journal.orphaned),
+            ("lost_total", Counter, "Records that could not be kept or read back.", journal.lost),
+        ];
+        for (name, kind, help, value) in all {
+            self.one(&format!("vmetric_journal_{name}"), kind, help, value);
+        }
     }
 
     fn devices(&mut self, devices: &[DeviceStats]) {

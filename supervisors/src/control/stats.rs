@@ -8,6 +8,7 @@ use super::view::View;
 use actors::child::State;
 use actors::data::device::{ByName, Device};
 use actors::data::target::Target;
+use actors::journal::Status;
 use event::flow::ByCause;
 use event::{Cause, Latency};
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,9 @@ pub struct Stats {
     pub targets: Vec<TargetStats>,
     /// Memory for received data.
     pub budget: BudgetStats,
+    /// The journal; none without persistent storage.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub journal: Option<JournalStats>,
     /// The process.
     pub process: ProcessStats,
     /// How many actors there are in each state.
@@ -50,6 +54,43 @@ pub struct BudgetStats {
     pub used: u64,
     /// In all.
     pub capacity: u64,
+}
+
+/// The journal's counters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JournalStats {
+    /// Records written: batches, and what was noted of them.
+    pub records: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Bytes written, with headers.
+    pub written_bytes: u64,
+    /// Syncs that succeeded.
+    pub syncs: u64,
+    /// Syncs that failed.
+    pub sync_failures: u64,
+    /// Records that are written and not synced.
+    pub unsynced: u64,
+    /// Batches that wait to be written.
+    pub waiting: u64,
+    /// Bytes of these.
+    pub waiting_bytes: u64,
+    /// Batches that some branch owes.
+    pub unsettled: u64,
+    /// Bytes of disk: segments and spare ones.
+    pub disk_bytes: u64,
+    /// Segments in use.
+    pub segments: u64,
+    /// Batches that an earlier process left and this one went on with.
+    pub resumed: u64,
+    /// Batches written once more, so that older segments could be given back.
+    pub moved: u64,
+    /// Batches that were too large to be kept.
+    pub unkept: u64,
+    /// Deliveries that an earlier process owed to what is no longer configured.
+    pub orphaned: u64,
+    /// Records that could not be read back, were lost in a sync, or dropped because of their age.
+    pub lost: u64,
 }
 
 /// A device's counters.
@@ -149,10 +190,35 @@ impl Stats {
             devices: view.inventory().devices().iter().map(|device| DeviceStats::of(device, at)).collect(),
             targets: view.inventory().targets().iter().map(|target| TargetStats::of(target)).collect(),
             budget: BudgetStats { used: view.budget().used(), capacity: view.budget().capacity() },
+            journal: view.journal().as_ref().map(JournalStats::of),
             process: ProcessStats::now(),
             actors,
             troubled,
             restarts,
+        }
+    }
+}
+
+impl JournalStats {
+    fn of(status: &Status) -> Self {
+        let (stats, counters) = (&status.stats, &status.stats.counters);
+        Self {
+            records: counters.appended_records,
+            bytes: counters.appended_bytes,
+            written_bytes: counters.written_bytes,
+            syncs: counters.syncs,
+            sync_failures: counters.sync_failures,
+            unsynced: stats.end.since(stats.durable),
+            waiting: status.waiting,
+            waiting_bytes: status.waiting_bytes,
+            unsettled: status.unsettled,
+            disk_bytes: stats.disk_bytes,
+            segments: stats.segments,
+            resumed: status.resumed,
+            moved: status.moved,
+            unkept: status.unkept,
+            orphaned: status.orphaned,
+            lost: status.damaged + counters.lost_in_sync + counters.dropped_for_age,
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::Inventory;
 use crate::wiring::WayView;
 use actors::child::Tree;
+use actors::journal::{Custody, Status as JournalStatus};
 use actors::router::RouteTable;
 use actors::tap::{Tap, Wants};
 use config::Snapshot;
@@ -40,6 +41,7 @@ struct Inner {
     clock: Clock,
     began: Instant,
     tables: Vec<RouteTable>,
+    custody: Option<Custody>,
     told: Mutex<Told>,
     configurations: watch::Sender<u64>,
 }
@@ -80,10 +82,11 @@ impl View {
         budget: Budget,
         clock: Clock,
         tables: Vec<RouteTable>,
+        custody: Option<Custody>,
     ) -> Self {
         let began = clock.now();
         let (told, configurations) = (Mutex::default(), watch::Sender::new(0));
-        Self(Arc::new(Inner { tree, inventory, budget, clock, began, tables, told, configurations }))
+        Self(Arc::new(Inner { tree, inventory, budget, clock, began, tables, custody, told, configurations }))
     }
 
     /// The tree.
@@ -99,6 +102,11 @@ impl View {
     /// The memory for received data.
     pub fn budget(&self) -> &Budget {
         &self.0.budget
+    }
+
+    /// The journal, where there is one.
+    pub fn journal(&self) -> Option<JournalStatus> {
+        self.0.custody.as_ref().map(Custody::status)
     }
 
     /// Time.

@@ -5,6 +5,7 @@
 
 use super::content::{Born, Head, Inode, Position};
 use super::registry::Registry;
+use crate::journal::{Custody, Level};
 use event::DeviceId;
 use parking_lot::Mutex;
 use seams::{Disk, read_file, replace_file};
@@ -28,6 +29,8 @@ struct Shelf {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
     devices: Mutex<BTreeMap<DeviceId, Arc<Registry>>>,
+    /// Keeps what is acknowledged.
+    custody: Option<Custody>,
 }
 
 /// A file as it is written down.
@@ -54,10 +57,17 @@ struct Document {
 }
 
 impl Checkpoints {
-    /// Checkpoints below a root folder.
-    pub fn new(disk: Arc<dyn Disk>, root: &Path) -> Self {
+    /// Checkpoints below a root folder, of what is settled, or in custody.
+    pub fn new(disk: Arc<dyn Disk>, root: &Path, custody: Option<Custody>) -> Self {
         let folder = root.join("storage").join("cache");
-        Self(Arc::new(Shelf { disk, folder, devices: Mutex::default() }))
+        Self(Arc::new(Shelf { disk, folder, devices: Mutex::default(), custody }))
+    }
+
+    /// Returns when everything that was read so far is acknowledged as far as it will be.
+    pub async fn caught_up(&self) {
+        if let Some(custody) = &self.0.custody {
+            custody.caught_up().await;
+        }
     }
 
     /// The files of a device. They stay when its configuration changes.
@@ -96,15 +106,29 @@ impl Checkpoints {
     /// When one could not be written; the others are, and it is tried again the next time.
     pub fn save_changed(&self) -> io::Result<()> {
         let devices: Vec<_> = self.0.devices.lock().iter().map(|(id, r)| (*id, Arc::clone(r))).collect();
+        let changed = |(id, registry): (DeviceId, Arc<Registry>)| Some((id, registry.save()?, registry));
+        let changed: Vec<_> = devices.into_iter().filter_map(changed).collect();
         let mut outcome = Ok(());
-        for (device, registry) in devices {
-            let Some(files) = registry.save() else { continue };
-            if let Err(e) = self.write(device, files) {
+        let synced = if changed.is_empty() { Ok(()) } else { self.sync() };
+        for (device, files, registry) in changed {
+            let written = match &synced {
+                Ok(()) => self.write(device, files),
+                Err(e) => Err(io::Error::other(e.to_string())),
+            };
+            if let Err(e) = written {
                 registry.not_saved();
                 outcome = Err(e);
             }
         }
         outcome
+    }
+
+    /// A checkpoint survives a power cut: so must what is before it.
+    fn sync(&self) -> Result<(), journal::SyncError> {
+        match &self.0.custody {
+            Some(custody) if custody.level() == Level::Written => custody.sync(),
+            _ => Ok(()),
+        }
     }
 
     /// Where checkpoints lie.
@@ -133,7 +157,7 @@ mod tests {
     const INODE: Inode = Inode { dev: 1, ino: 2 };
 
     fn checkpoints(root: &Path) -> Checkpoints {
-        Checkpoints::new(Arc::new(RealDisk), root)
+        Checkpoints::new(Arc::new(RealDisk), root, None)
     }
 
     fn known(seen: u64) -> (tempfile::TempDir, Checkpoints) {

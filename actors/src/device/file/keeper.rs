@@ -12,6 +12,8 @@ use std::time::Duration;
 const EVERY: Duration = Duration::from_millis(500);
 /// Writing takes at most one part in so many of the time: thousands of files on a slow disk are written less often.
 const SHARE_OF_TIME: u32 = 20;
+/// At the end the last acknowledgements have so long to come.
+const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(3);
 
 /// The keeper.
 pub struct Keeper {
@@ -68,6 +70,8 @@ impl Child for Keeper {
     }
 
     async fn finish(&mut self, me: &Me<()>) -> anyhow::Result<()> {
+        // A journal that can't be written to is not waited for: files are read again from the last checkpoint.
+        let _ = me.waiting(tokio::time::timeout(CAUGHT_UP_WITHIN, self.checkpoints.caught_up())).await;
         self.save(me).await?;
         Ok(())
     }

@@ -26,6 +26,17 @@ fn table(stats: &Stats) -> String {
         let TargetStats { name, due, delivered, held, .. } = target;
         let _ = writeln!(text, "{name:<24} {due:>14} {delivered:>14} {held:>10}  {}", besides_target(target));
     }
+    if let Some(journal) = &stats.journal {
+        let _ = writeln!(
+            text,
+            "\njournal: {} batches wait to be written, {} are under way, {} segments, {} MiB of disk, {} records lost",
+            journal.waiting,
+            journal.unsettled,
+            journal.segments,
+            journal.disk_bytes >> 20,
+            journal.lost,
+        );
+    }
     let (used, capacity) = (stats.budget.used / 1024, stats.budget.capacity / 1024);
     let _ = write!(
         text,

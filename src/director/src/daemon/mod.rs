@@ -14,6 +14,7 @@ use crate::place::{Holder, Lock, Place};
 use crate::service_manager::ServiceManager;
 use anyhow::Context;
 use config::{Diagnostic, Snapshot, Source};
+use journal::OpenError;
 use reload::register;
 use signals::Signals;
 use std::convert::Infallible;
@@ -22,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use supervisors::control::watcher::Known;
 use supervisors::control::{Control, Request};
-use supervisors::{Director, Inventory, Options};
+use supervisors::{Director, Inventory, Left, Options};
 use tokio::sync::mpsc;
 
 /// How often the Director looks for retired targets that are done.
@@ -117,7 +118,7 @@ async fn daemon(place: Place, snapshot: Snapshot, known: Known, log: Log) -> Res
     tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "the Director is starting");
     let root = place.root().to_owned();
     let options = Options { control: Some(control), root, ..Options::default() };
-    let mut director = Director::start(snapshot, options).await?;
+    let mut director = Director::start(snapshot, options).await.map_err(start_failed)?;
     let status = announce(&director);
     manager.ready(&status);
 
@@ -156,6 +157,15 @@ async fn daemon(place: Place, snapshot: Snapshot, known: Known, log: Log) -> Res
     Ok(stop(director, &mut signals, manager.alive_every.map(|every| (every, &manager))).await)
 }
 
+/// A journal that another process has open is a Director that runs already.
+fn start_failed(error: anyhow::Error) -> Failed {
+    let exit = match error.downcast_ref::<OpenError>() {
+        Some(OpenError::InUse { .. }) => Exit::Busy,
+        _ => Exit::Failure,
+    };
+    Failed::new(exit, error)
+}
+
 /// Says what was started; a Director without devices gets a hint.
 fn announce(director: &Director) -> String {
     let snapshot = director.snapshot();
@@ -182,18 +192,22 @@ async fn stop(director: Director, signals: &mut Signals, alive: Option<(Duration
         }
     };
     let left = tokio::select! {
-        left = director.stop() => left.events,
+        left = director.stop() => left,
         () = signals.stop() => {
             tracing::warn!("told to stop a second time; ending at once");
-            inventory.held()
+            Left { events: inventory.held(), kept: 0 }
         }
         never = keep_alive => match never {},
     };
-    if left == 0 {
-        tracing::info!("stopped; everything that was taken in is settled");
+    let Left { events, kept } = left;
+    if kept > 0 {
+        tracing::info!(kept, "these events are in the journal and are delivered after the next start");
+    }
+    if events == 0 {
+        tracing::info!("stopped; everything that was taken in is settled or kept");
         return Exit::Ok;
     }
-    report_left(&inventory, left);
+    report_left(&inventory, events);
     Exit::Left
 }
 

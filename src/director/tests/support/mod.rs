@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Everything that is waited for comes within this time, or the test fails.
-pub(crate) const LIMIT: Duration = Duration::from_secs(20);
+pub(crate) const LIMIT: Duration = Duration::from_secs(45);
 
 /// The program.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_vmetric-director");

@@ -7,6 +7,8 @@ use crate::ids::DeviceId;
 use bytes::Bytes;
 use proptest::prelude::*;
 
+mod kept;
+
 /// A mailbox that a test empties by hand.
 #[derive(Default)]
 struct Mailbox(Mutex<VecDeque<Work>>);

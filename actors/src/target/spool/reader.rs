@@ -81,11 +81,13 @@ impl Spool {
         self.settle_cursor();
         let mut bytes = 0;
         while bytes < STEP_BYTES {
-            let (room, rewind, from, end) =
-                self.with(|state, _| (state.room(), state.rewind.take(), state.read_to, state.end));
-            if room.is_none() && rewind.is_none() {
-                break;
-            }
+            let next = self.with(|state, aside| {
+                // What a sender's earlier life had comes again, before anything is handed to the present one.
+                state.look_for_new_lives(aside);
+                state.room()?;
+                Some((state.rewind.take(), state.read_to, state.end))
+            });
+            let Some((rewind, from, end)) = next else { break };
             let reader = match rewind {
                 Some(position) => reading.insert(store.journal.read_from(position)),
                 None => reading.get_or_insert_with(|| store.journal.read_from(from)),

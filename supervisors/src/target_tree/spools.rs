@@ -5,6 +5,7 @@ use crate::supervisor::StopOrder;
 use actors::child::spec::Common;
 use actors::child::{ChildSpec, Home};
 use actors::data::{Address, Door, Lanes, Target};
+use actors::target::spool::settings::SEGMENT_BYTES;
 use actors::target::spool::{Gate, Schedule, Spool, SpoolReader, SpoolSettings, SpoolWriter, WhenSpoolFull};
 use config::service::StorageLimits;
 use config::target::SpoolFull;
@@ -110,6 +111,7 @@ impl Spools {
         SpoolSettings {
             folder: self.folder_of(name),
             synced: service.persistent_storage == PersistentStorage::Synced,
+            segment_bytes: SEGMENT_BYTES,
             quota_bytes: max_bytes,
             floor_bytes: min_free_bytes,
             max_age: service.queue_limit,

@@ -39,6 +39,8 @@ pub mod settings;
 pub mod spool;
 mod state;
 mod store;
+#[cfg(test)]
+mod tests;
 pub mod writer;
 
 pub use gate::Gate;

@@ -74,7 +74,7 @@ impl Spool {
     }
 
     /// Reads as much as there is room for, in steps.
-    fn read_back(self: &Arc<Self>, set_aside: bool) -> Result<(), ReadError> {
+    pub(super) fn read_back(self: &Arc<Self>, set_aside: bool) -> Result<(), ReadError> {
         // One at a time: an actor that died may have left a step behind.
         let mut reading = self.reading.lock();
         let Some(store) = self.store.get() else { return Ok(()) };
@@ -127,7 +127,7 @@ impl Spool {
         };
         let (before, deliveries) = (incoming.stamp, incoming.deliveries);
         let before = (before.deliveries_before, before.bytes_before);
-        self.follow(position, before, (deliveries, bytes), taken && position < store.own_from);
+        let first_time = self.follow(position, before, (deliveries, bytes), taken && position < store.own_from);
         if taken {
             return bytes;
         }
@@ -138,8 +138,11 @@ impl Spool {
             if state.has(position) {
                 return;
             }
-            if let Some(delivered) = delivered {
-                state.partial.entry(position).or_insert(delivered);
+            if let Some(delivered) = delivered.filter(|_| first_time) {
+                // An earlier process delivered these; they were counted as waiting.
+                let done = super::record::deliveries(&incoming.payload, 0, delivered);
+                self.target.spool.flow.settle(done.into(), Settled::NotMine);
+                state.partial.insert(position, delivered);
             }
             let (ticket, door) = state.read(position, incoming, now);
             match door {
@@ -152,8 +155,8 @@ impl Spool {
         bytes
     }
 
-    /// Counts what is missing before a record that was read for the first time.
-    fn follow(&self, position: Position, before: (u64, u64), own: (u32, u64), done_earlier: bool) {
+    /// Counts what is missing before a record that was read for the first time; whether it was.
+    fn follow(&self, position: Position, before: (u64, u64), own: (u32, u64), done_earlier: bool) -> bool {
         let missing = self.with(|state, _| {
             let (expected, sums) = state.expected;
             if position < expected {
@@ -163,7 +166,7 @@ impl Spool {
             let sums = sums.unwrap_or(before);
             Some((before.0.saturating_sub(sums.0), before.1.saturating_sub(sums.1)))
         });
-        let Some((deliveries, bytes)) = missing else { return };
+        let Some((deliveries, bytes)) = missing else { return false };
         if deliveries > 0 {
             let target = &*self.target.name;
             tracing::error!(target, deliveries, bytes, "damaged bytes of the spool are set aside");
@@ -175,6 +178,7 @@ impl Spool {
             meters.flow.settle(u64::from(own.0).min(meters.flow.held()), Settled::NotMine);
             self.count_missing(0, own.1, Cause::Damaged);
         }
+        true
     }
 
     fn pass_gap(&self, store: &Store, gap: &Gap) {

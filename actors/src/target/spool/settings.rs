@@ -4,12 +4,10 @@ use journal::{Compression, Options, WhenFull};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Size of a segment file: small enough that dozens of targets that were down once keep little disk.
-const SEGMENT_BYTES: u64 = 32 << 20;
+/// The usual size of a segment file: small enough that dozens of targets that were down once keep little disk.
+pub const SEGMENT_BYTES: u64 = 32 << 20;
 /// What is read at once.
 const READ_BYTES: usize = 512 << 10;
-/// What a target may hold on disk at least: three segments.
-pub const LEAST_QUOTA: u64 = 3 * SEGMENT_BYTES;
 
 /// How a target's spool is kept; can change while it is in use, except for the folder.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,7 +16,9 @@ pub struct SpoolSettings {
     pub folder: PathBuf,
     /// Deliveries count as spooled when they are synced, not only written.
     pub synced: bool,
-    /// Disk that it may take; at least [`LEAST_QUOTA`].
+    /// Size of its segment files; [`SEGMENT_BYTES`]. What is larger can't be kept.
+    pub segment_bytes: u64,
+    /// Disk that it may take; three segments at least.
     pub quota_bytes: u64,
     /// Free disk that it leaves to others.
     pub floor_bytes: u64,
@@ -48,8 +48,8 @@ impl SpoolSettings {
     /// How its journal is kept.
     pub(super) fn journal(&self) -> Options {
         Options {
-            segment_bytes: SEGMENT_BYTES,
-            quota_bytes: self.quota_bytes.max(LEAST_QUOTA),
+            segment_bytes: self.segment_bytes,
+            quota_bytes: self.quota_bytes.max(3 * self.segment_bytes),
             floor_bytes: self.floor_bytes,
             max_age: Some(self.max_age),
             when_full: match self.when_full {

@@ -93,8 +93,7 @@ impl Spool {
 
     /// Delivers what waits for the schedule; returns when that is done.
     pub async fn run(self: &Arc<Self>) {
-        self.with(|state, _| state.running = true);
-        self.read.notify_one();
+        self.begin_run();
         loop {
             let ran = self.ran.notified();
             if !self.state.lock().running {
@@ -102,6 +101,11 @@ impl Spool {
             }
             ran.await;
         }
+    }
+
+    pub(super) fn begin_run(&self) {
+        self.with(|state, _| state.running = true);
+        self.read.notify_one();
     }
 
     // === for gates ===
@@ -136,6 +140,13 @@ impl Spool {
 
     /// Its gates are to go: nothing more is read, and what is in memory is delivered or written.
     pub(super) async fn close(self: &Arc<Self>) {
+        self.begin_to_close();
+        while !self.is_closed() {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    pub(super) fn begin_to_close(&self) {
         self.with(|state, aside| {
             state.closing = true;
             if matches!(state.mode, Mode::Returning { .. }) {
@@ -145,9 +156,10 @@ impl Spool {
             }
         });
         self.write.notify_one();
-        while !self.state.lock().is_closed(self.environment.clock.now()) {
-            tokio::time::sleep(LOOK).await;
-        }
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.state.lock().is_closed(self.environment.clock.now())
     }
 
     // === for writer and reader ===

@@ -18,7 +18,7 @@ pub(super) const WINDOW_FIRST: u64 = 256 << 10;
 /// And so much at most.
 const WINDOW_AT_MOST: u64 = 8 << 20;
 /// Too many bytes under way mean nothing while the oldest of them is younger than this.
-const NOT_NEW: Duration = Duration::from_millis(100);
+const NOT_NEW: Duration = Duration::from_millis(300);
 /// New deliveries wait so long at most for the last ones from disk to be settled.
 const RETURN_WITHIN: Duration = Duration::from_secs(1);
 /// After an attempt to feed from memory that failed, the first pause before the next; doubles.

@@ -60,6 +60,7 @@ impl Store {
         let watermark = self.journal.watermark(self.cursor).max(records.start);
         let mut contents = Contents { watermark, end: records.end, ..Contents::default() };
         if records.is_empty() {
+            contents.done = Some((0, 0));
             return Ok(contents);
         }
         let mut last = self.journal.read_from(Position(records.end.0 - 1));
@@ -71,9 +72,11 @@ impl Store {
                 (stamp.deliveries_before + u64::from(record.deliveries), stamp.bytes_before + record.bytes);
         }
         contents.done = match watermark < records.end {
-            true => next_whole(&mut self.journal.read_from(watermark))?
-                .filter(|(gap, _)| !gap)
-                .and_then(|(_, record)| Incoming::sums(&record.payload)),
+            true => next_whole(&mut self.journal.read_from(watermark))?.and_then(|(missing, record)| {
+                // Of damaged records it is not known how much was in them: one delivery each, at least.
+                let (deliveries, bytes) = Incoming::sums(&record.payload)?;
+                Some((deliveries.saturating_sub(missing), bytes))
+            }),
             false => Some(contents.sums),
         };
         Ok(contents)
@@ -128,13 +131,13 @@ impl Store {
     }
 }
 
-/// The next record that can be read, and whether some before it can't.
-fn next_whole(reader: &mut Reader) -> Result<Option<(bool, journal::Record)>, ReadError> {
-    let mut gap = false;
+/// The next record that can be read, and how many before it can't.
+fn next_whole(reader: &mut Reader) -> Result<Option<(u64, journal::Record)>, ReadError> {
+    let mut missing = 0;
     loop {
         match reader.next()? {
-            Read::Record(record) => return Ok(Some((gap, record))),
-            Read::Gap(_) => gap = true,
+            Read::Record(record) => return Ok(Some((missing, record))),
+            Read::Gap(gap) => missing += gap.records(),
             Read::CaughtUp => return Ok(None),
         }
     }

@@ -48,9 +48,16 @@ struct Unsynced {
     records: Vec<(u32, u64)>,
 }
 
+impl Writing {
+    /// Whether it is time to look for old deliveries.
+    fn expires(&self, now: Instant) -> bool {
+        self.expired_at.is_none_or(|at| now.saturating_duration_since(at) >= EXPIRE_EVERY)
+    }
+}
+
 /// Why something can't be done at present.
 #[derive(Debug, thiserror::Error)]
-enum Trouble {
+pub(super) enum Trouble {
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error(transparent)]
@@ -193,16 +200,13 @@ impl Spool {
         if self.store.get().is_none() {
             return mode != Mode::Direct;
         }
-        let mut writing = self.writing.lock();
-        let now = self.environment.clock.now();
-        let expires = writing.expired_at.is_none_or(|at| now.saturating_duration_since(at) >= EXPIRE_EVERY);
-        if expires {
-            writing.expired_at = None;
-        }
+        let writing = self.writing.lock();
+        let expires = writing.expires(self.environment.clock.now());
         due || expires || writing.unsynced.is_some() || writing.unpersisted
     }
 
-    fn work(self: &Arc<Self>, last: bool) -> Result<(), Trouble> {
+    /// Appends what is to be on disk, and keeps house. `last`: nothing comes after it.
+    pub(super) fn work(self: &Arc<Self>, last: bool) -> Result<(), Trouble> {
         // One at a time: an actor that died may have left a step behind.
         let mut writing = self.writing.lock();
         let store = match self.store.get() {
@@ -305,7 +309,7 @@ impl Spool {
 
     /// Appends what waits, or a part of it; whether there was something.
     fn append(&self, store: &Store, writing: &mut Writing) -> Result<bool, Trouble> {
-        let mut most = GROUP_BYTES;
+        let mut most = GROUP_BYTES.min(store.journal.max_batch_bytes() / 2);
         loop {
             let (group, mut sums) = self.with(|state, aside| (state.group(most, aside), state.sums));
             if group.parcels.is_empty() {
@@ -363,8 +367,9 @@ impl Spool {
             writing.unpersisted = false;
             store.journal.release();
         }
-        if writing.expired_at.is_none() {
-            writing.expired_at = Some(self.environment.clock.now());
+        let now = self.environment.clock.now();
+        if writing.expires(now) {
+            writing.expired_at = Some(now);
             if let Some(dropped) = store.journal.expire()? {
                 self.dropped(store, dropped, Cause::Age);
             }

@@ -155,8 +155,7 @@ async fn an_http_target_that_was_down_gets_everything_once() {
 async fn a_changed_target_takes_its_spool_over_at_once() {
     let root = tempfile::tempdir().expect("a folder");
     let (in_port, dead) = (free_port(), free_port());
-    let mut director =
-        start_in(root.path(), &fan_out(in_port, &[("out", tcp_target("out", dead))]), 2).await;
+    let mut director = start_in(root.path(), &fan_out(in_port, &[("out", tcp_target("out", dead))]), 2).await;
     send("a", in_port, 0..10_000);
     let out = director.inventory().target("out").expect("configured");
     until("all is on disk", || out.flow.spooled.get() == 10_000).await;

@@ -7,15 +7,15 @@ use crate::open_files;
 use crate::programs::Programs;
 use crate::storage::Storage;
 use crate::supervisor::{Announce, Charge, StopOrder, start_root, subtree};
-use crate::target_tree::{Senders, senders, target_tree};
-use crate::wiring::Wiring;
+use crate::target_tree::{Senders, Spools, relay, senders, target_tree};
+use crate::wiring::{Wiring, end_of};
 use actors::child::spec::Common;
 use actors::child::{ChildSpec, Faults, Home, Order, State, Tree};
 use actors::data::{Device, Door, Lanes, Profile, Sockets, Target};
 use actors::device::file::{Checkpoints, Keeper};
 use actors::journal::Custody;
 use actors::router::Router;
-use config::{DeviceKind, Diagnostic, Snapshot};
+use config::{DeviceKind, Diagnostic, Schedule, Snapshot};
 use event::{Budget, DeviceId, PlaceId};
 use parking_lot::Mutex;
 use ractor::ActorRef;
@@ -74,6 +74,7 @@ pub struct Director {
     budget: Budget,
     checkpoints: Checkpoints,
     storage: Option<Storage>,
+    spools: Spools,
     snapshot: Arc<Snapshot>,
     view: View,
 }
@@ -168,6 +169,7 @@ impl Director {
         let control = control.map(|control| control::children(control, &view, snapshot.service.control));
         let lane_children = lane_children(&common, &lanes, &wiring, &groups.lane);
         let checkpoints = Checkpoints::new(Arc::clone(&common.disk), &options.root, custody);
+        let spools = Spools::new(&options.root, &snapshot.service);
         let charge = Charge {
             path: "".into(),
             common: common.clone(),
@@ -191,6 +193,7 @@ impl Director {
             budget,
             checkpoints,
             storage,
+            spools,
             common,
             lanes,
             groups,
@@ -215,6 +218,7 @@ impl Director {
             director.stop().await;
             return Err(e);
         }
+        director.spools.tell_of_strays(&director.common);
         director.view.set_phase(Phase::Running);
         Ok(director)
     }
@@ -232,12 +236,12 @@ impl Director {
         let snapshot = Arc::clone(&self.snapshot);
         let enabled = enabled_targets(&snapshot);
 
-        let targets = self.groups.targets.nursery().await;
+        let mut replaced = BTreeSet::new();
         for (name, senders) in senders {
-            self.retired.retain(|retired| retired.name != name);
-            targets.adopt(target_tree(&name, &self.common, &senders));
-            self.doors.insert(name, senders.doors);
+            self.adopt_target(&name, senders).await;
+            replaced.insert(name);
         }
+        self.adopt_relays(&old, &snapshot, &replaced).await;
         let stages = self.wiring.stages(&self.programs, &snapshot);
         for (lane, children) in self.groups.lane.iter().zip(stages.adopt) {
             let nursery = lane.nursery().await;
@@ -317,10 +321,34 @@ impl Director {
             }
             let shared = self.inventory.target_or_new(&target.name);
             let places = self.wiring.places(&target.name);
-            let senders = senders(&shared, target, &self.lanes, &places, &self.common)?;
+            let spooled = self.spools.of_target(&shared, target, &self.common);
+            let senders = senders(&shared, target, &self.lanes, &places, spooled.as_ref(), &self.common)?;
             changed.push((target.name.clone(), senders));
         }
         Ok(changed)
+    }
+
+    async fn adopt_target(&mut self, name: &str, senders: Senders) {
+        self.retired.retain(|retired| retired.name != name);
+        self.groups.targets.nursery().await.adopt(target_tree(name, &self.common, &senders));
+        self.doors.insert(name.to_owned(), senders.doors);
+    }
+
+    /// Puts spools before the targets of scheduled routes: for new routes, changed ones, and targets with new doors.
+    async fn adopt_relays(&mut self, old: &Snapshot, new: &Snapshot, replaced: &BTreeSet<String>) {
+        let before = relays(old);
+        for (name, (target, schedule)) in relays(new) {
+            let same = before.get(&name).is_some_and(|(_, was)| *was == schedule);
+            if same && !replaced.contains(target) {
+                continue;
+            }
+            let Some(doors) = self.doors.get(target).cloned() else { continue };
+            let shared = self.inventory.target_or_new(&name);
+            let places = self.wiring.places(&name);
+            let spooled = self.spools.of_route(&shared, schedule, &self.common);
+            let senders = relay(&spooled, &self.lanes, &places, doors);
+            self.adopt_target(&name, senders).await;
+        }
     }
 
     /// What devices that are new or changed start with.
@@ -352,8 +380,10 @@ impl Director {
     pub async fn sweep(&mut self) {
         let mut done = Vec::new();
         let wiring = &self.wiring;
+        let spools = &self.spools;
         self.retired.retain_mut(|retired| {
-            retired.done = if wiring.outstanding(&retired.places) == 0 { retired.done + 1 } else { 0 };
+            let is_done = wiring.outstanding(&retired.places) == 0 && spools.is_empty(&retired.name);
+            retired.done = if is_done { retired.done + 1 } else { 0 };
             let stays = retired.done < DONE_TIMES;
             if !stays {
                 done.push((retired.name.clone(), std::mem::take(&mut retired.parents)));
@@ -483,8 +513,23 @@ impl Inventory {
     }
 }
 
+/// The targets in use, and the spools that scheduled routes have before them.
 fn enabled_targets(snapshot: &Snapshot) -> BTreeSet<String> {
-    snapshot.targets.iter().filter(|target| target.status).map(|target| target.name.clone()).collect()
+    let targets = snapshot.targets.iter().filter(|target| target.status).map(|target| target.name.clone());
+    targets.chain(relays(snapshot).into_keys()).collect()
+}
+
+/// The spools that scheduled routes have before their targets: name, target and schedule.
+fn relays(snapshot: &Snapshot) -> BTreeMap<String, (&String, &Schedule)> {
+    let mut relays = BTreeMap::new();
+    for route in snapshot.routes.iter().filter(|route| route.status && route.schedule != Schedule::Always) {
+        for name in &route.targets {
+            if snapshot.target(name).is_some_and(|target| target.status) {
+                relays.insert(end_of(route, name), (name, &route.schedule));
+            }
+        }
+    }
+    relays
 }
 
 fn keeper(checkpoints: &Checkpoints) -> ChildSpec {

@@ -2,7 +2,10 @@
 
 mod files;
 mod http;
+mod spools;
 mod streams;
+
+pub use spools::{Spools, relay};
 
 use crate::supervisor::{Announce, Charge, StopOrder, subtree};
 use actors::child::spec::Common;
@@ -17,6 +20,7 @@ use actors::target::udp_sender::UdpSender;
 use config::TargetKind;
 use config::target::{SyslogTargetTransport, TargetDebug};
 use event::PlaceId;
+use spools::Spooled;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +32,8 @@ pub struct Senders {
     /// For each lane, in their order.
     pub doors: Vec<Arc<dyn Door>>,
     children: Arc<dyn Fn() -> Vec<ChildSpec> + Send + Sync>,
+    /// Gates stop before senders, senders before the spool.
+    stop_order: StopOrder,
 }
 
 /// The senders of a target at these places, one for each lane. A changed target's new senders take the places of
@@ -37,6 +43,7 @@ pub fn senders(
     config: &config::Target,
     lanes: &Lanes,
     places: &[PlaceId],
+    spool: Option<&Spooled>,
     common: &Common,
 ) -> anyhow::Result<Senders> {
     let show = match config.debug {
@@ -44,7 +51,7 @@ pub fn senders(
         TargetDebug::Log => Show::Events,
         TargetDebug::LogOnly => Show::EventsOnly,
     };
-    let homes = Homes { lanes, places, target, show };
+    let homes = Homes { lanes, places, target, show, spool };
     let rendering = streams::rendering(config.format);
     let target = Arc::clone(target);
     Ok(match &config.kind {
@@ -88,10 +95,11 @@ pub fn senders(
 /// The subtree of a target.
 pub fn target_tree(name: &str, common: &Common, senders: &Senders) -> ChildSpec {
     let (common, children) = (common.clone(), Arc::clone(&senders.children));
+    let stop_order = senders.stop_order;
     subtree(name, "target", move |context| Charge {
         path: Arc::clone(&context.path),
         common: common.clone(),
-        stop_order: StopOrder::Together,
+        stop_order,
         children: children(),
         announce: Announce::default(),
     })
@@ -103,6 +111,7 @@ struct Homes<'a> {
     places: &'a [PlaceId],
     target: &'a Arc<Target>,
     show: Show,
+    spool: Option<&'a Spooled>,
 }
 
 impl Homes<'_> {
@@ -113,21 +122,28 @@ impl Homes<'_> {
     ) -> Senders {
         let make = self.shown(make);
         let seat = |(lane, place): (&Arc<Lane>, &PlaceId)| {
-            (Arc::clone(lane), Address::<ToSender<N>>::at(vec![(Arc::clone(&lane.book), *place)]))
+            // Behind a gate a sender is known to the gate alone.
+            let place = self.spool.is_none().then(|| (Arc::clone(&lane.book), *place));
+            (Arc::clone(lane), Address::<ToSender<N>>::at(place.into_iter().collect()))
         };
         let seats: Vec<_> = self.lanes.all().iter().zip(self.places).map(seat).collect();
-        let doors = seats.iter().map(|(_, address)| Arc::clone(address) as Arc<dyn Door>).collect();
+        let doors: Vec<_> = seats.iter().map(|(_, address)| Arc::clone(address) as Arc<dyn Door>).collect();
+        let drain_within = self.drain_within();
         let children = move || {
             let mut children = Vec::new();
             for (lane, address) in &seats {
                 let (make, address) = (Arc::clone(&make), Arc::clone(address));
                 let (name, home) = (format!("sender-{}", lane.index), Home::Lane(Arc::clone(lane)));
                 let sender = ChildSpec::new(name, "sender", home, move || Ok(make(Arc::clone(&address))));
-                children.push(sender.stop_within(DRAIN_WITHIN));
+                children.push(sender.stop_within(drain_within));
             }
             children
         };
-        Senders { doors, children: Arc::new(children) }
+        let senders = Senders { doors, children: Arc::new(children), stop_order: StopOrder::Together };
+        match self.spool {
+            None => senders,
+            Some(spooled) => spooled.before(senders, &spools::gates_on_lanes(self.lanes, self.places)),
+        }
     }
 
     /// One sender for all lanes, beside them: for what can have one writer only.
@@ -136,17 +152,34 @@ impl Homes<'_> {
         make: impl Fn(Arc<Address<ToSender<N>>>) -> C + Send + Sync + 'static,
     ) -> Senders {
         let make = self.shown(make);
-        let seats = self.lanes.all().iter().zip(self.places);
-        let address = Address::at(seats.map(|(lane, place)| (Arc::clone(&lane.book), *place)).collect());
+        let seats: Vec<_> = self.lanes.all().iter().zip(self.places).collect();
+        let seats: Vec<_> = seats.into_iter().map(|(lane, place)| (Arc::clone(&lane.book), *place)).collect();
+        // Behind a gate a sender is known to the gate alone.
+        let address = Address::at(if self.spool.is_none() { seats.clone() } else { Vec::new() });
         let door = Arc::clone(&address) as Arc<dyn Door>;
-        let doors = self.lanes.all().iter().map(|_| Arc::clone(&door)).collect();
+        let drain_within = self.drain_within();
         let children = move || {
             let (make, address) = (Arc::clone(&make), Arc::clone(&address));
             let writer =
                 ChildSpec::new("writer", "sender", Home::Control, move || Ok(make(Arc::clone(&address))));
-            vec![writer.stop_within(DRAIN_WITHIN)]
+            vec![writer.stop_within(drain_within)]
         };
-        Senders { doors, children: Arc::new(children) }
+        let children = Arc::new(children);
+        match self.spool {
+            None => {
+                let doors = self.lanes.all().iter().map(|_| Arc::clone(&door)).collect();
+                Senders { doors, children, stop_order: StopOrder::Together }
+            }
+            Some(spooled) => {
+                let senders = Senders { doors: vec![door], children, stop_order: StopOrder::Together };
+                spooled.before(senders, &[(Home::Control, seats)]).for_all(self.lanes)
+            }
+        }
+    }
+
+    /// With a spool, what a sender can't deliver soon is safe.
+    fn drain_within(&self) -> Duration {
+        if self.spool.is_some() { spools::FINISH_WITHIN } else { DRAIN_WITHIN }
     }
 
     /// Senders whose events are shown where the configuration says so.

@@ -9,7 +9,7 @@ use actors::data::{Address, Door, Lane, Lanes, Target};
 use actors::journal::{BranchKeys, keys};
 use actors::router::{RouteTable, Routes};
 use actors::stage::{DeviceLabel, Stage, StageMessage, StageTable, Surroundings};
-use config::{Device, DeviceKind, Route, Snapshot};
+use config::{Device, DeviceKind, Route, Schedule, Snapshot};
 use event::{BranchId, DeviceId, PlaceId};
 use pipeline::Program;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -22,9 +22,17 @@ pub struct Way {
     pub route: String,
     /// The pipelines on it, one after the other.
     pub sequence: Sequence,
-    /// The target.
+    /// The target, or the spool that a scheduled route has before it.
     pub target: String,
     device: DeviceId,
+}
+
+/// Where a route's way to a target ends: there, or at a spool of its own before it.
+pub fn end_of(route: &Route, target: &str) -> String {
+    match route.schedule {
+        Schedule::Always => target.to_owned(),
+        _ => format!("{target}@{}", route.name),
+    }
 }
 
 /// All ways of a configuration. Several pipelines of a route run on independent copies: each makes a way of its own.
@@ -43,7 +51,7 @@ pub fn ways(snapshot: &Snapshot) -> Vec<Way> {
                     let guard = route.condition.as_ref().map(|(text, _)| (before, text.clone()));
                     let pipelines = [device.pipelines.clone(), middle, target.pipelines.clone()].concat();
                     let sequence = Sequence { pipelines, guard };
-                    let (route, target) = (route.name.clone(), name.clone());
+                    let (route, target) = (route.name.clone(), end_of(route, name));
                     ways.push(Way { route, sequence, target, device: DeviceId(device.id) });
                 }
             }

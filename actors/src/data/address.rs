@@ -57,6 +57,12 @@ impl<M: Send + 'static> Address<M> {
         }
     }
 
+    /// Which of its occupants is there, by number; none while it is empty.
+    pub fn life(&self) -> Option<u64> {
+        let occupant = self.occupant.lock();
+        occupant.actor.as_ref().map(|_| occupant.tenure)
+    }
+
     /// Batches that are under way through this address.
     pub fn outstanding(&self) -> u64 {
         self.seats.iter().map(|(book, place)| book.outstanding_through(*place)).sum()

@@ -16,8 +16,8 @@ pub struct Delivery {
     pub claim: Claim,
 }
 
-/// What is to be written.
-#[derive(Debug)]
+/// What is to be written. Cloning it counts references.
+#[derive(Clone, Debug)]
 pub enum Payload {
     /// The records as they came in, from the claim's first on.
     Raw(Batch),
@@ -92,6 +92,8 @@ pub enum ToSender<N> {
     Delivery(Delivery),
     /// The sender's own business.
     Note(N),
+    /// Please drop deliveries of which nothing was sent: they go to disk, or come again from there.
+    Recall,
 }
 
 impl<N> ToSender<N> {
@@ -105,6 +107,8 @@ impl<N> ToSender<N> {
             }
             ToSender::Delivery(delivery) => smallvec![delivery],
             ToSender::Note(note) => return Err(note),
+            // A sender that keeps nothing waiting has nothing to do.
+            ToSender::Recall => SmallVec::new(),
         };
         deliveries.retain(|delivery| delivery.claim.is_current());
         Ok(deliveries)
@@ -119,6 +123,10 @@ pub trait Door: Send + Sync {
     fn place(&self, book: &Arc<Book>) -> Option<PlaceId>;
     /// Batches that are under way to it.
     fn outstanding(&self) -> u64;
+    /// Which of its lives this is; none while nobody is there. What an earlier one was given is lost.
+    fn life(&self) -> Option<u64>;
+    /// Asks it to drop deliveries of which nothing was sent.
+    fn recall(&self);
 }
 
 impl<N: Send + 'static> Door for Address<ToSender<N>> {
@@ -135,6 +143,15 @@ impl<N: Send + 'static> Door for Address<ToSender<N>> {
 
     fn outstanding(&self) -> u64 {
         Address::outstanding(self)
+    }
+
+    fn life(&self) -> Option<u64> {
+        Address::life(self)
+    }
+
+    fn recall(&self) {
+        // Where nobody is, nothing is held.
+        let _ = self.send(ToSender::Recall);
     }
 }
 

@@ -188,6 +188,9 @@ impl Child for Console {
     }
 
     async fn handle(&mut self, me: &Me<ConsoleMessage>, message: ConsoleMessage) -> anyhow::Result<Next> {
+        if matches!(message, ToSender::Recall) {
+            self.queue.waiting.clear();
+        }
         match message.open() {
             Ok(deliveries) => {
                 self.queue.waiting.extend(deliveries);

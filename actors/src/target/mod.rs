@@ -10,6 +10,7 @@ pub mod rendering;
 #[cfg(test)]
 mod rig;
 pub mod shown;
+pub mod spool;
 mod tcp_info;
 mod tcp_queue;
 pub mod tcp_sender;

@@ -63,7 +63,7 @@ impl<N: Send + 'static, C: Child<Message = ToSender<N>>> Child for Shown<C> {
                 }
             }
             ToSender::Delivery(delivery) => self.log(&delivery.payload, delivery.claim.first()),
-            ToSender::Note(_) => {}
+            ToSender::Note(_) | ToSender::Recall => {}
         }
         if self.show == Show::Events {
             return self.sender.handle(me, message).await;

@@ -46,6 +46,12 @@ impl TcpQueue {
         self.waiting.extend(deliveries);
     }
 
+    /// Drops what is not written, the newest first: its claims go back.
+    pub(super) fn drop_unbegun(&mut self) {
+        while self.waiting.pop_back().is_some() {}
+        while self.writing.pop_back_if(|outgoing| outgoing.written == outgoing.done).is_some() {}
+    }
+
     /// Whether something is not written, or only in part.
     pub(super) fn has_unwritten(&self) -> bool {
         !self.waiting.is_empty() || !self.writing.is_empty()

@@ -333,6 +333,10 @@ impl Child for TcpSender {
     }
 
     async fn handle(&mut self, me: &Me<TcpMessage>, message: TcpMessage) -> anyhow::Result<Next> {
+        if matches!(message, ToSender::Recall) {
+            self.queue.drop_unbegun();
+            return Ok(Next::Continue);
+        }
         match message.open() {
             Ok(deliveries) => {
                 self.queue.push(deliveries);

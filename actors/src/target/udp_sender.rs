@@ -245,6 +245,9 @@ impl Child for UdpSender {
     }
 
     async fn handle(&mut self, me: &Me<UdpMessage>, message: UdpMessage) -> anyhow::Result<Next> {
+        if matches!(message, ToSender::Recall) {
+            self.waiting.clear();
+        }
         match message.open() {
             Ok(deliveries) => {
                 self.waiting.extend(deliveries);

@@ -45,8 +45,6 @@ const NOT_YET: &[NotYet] = &[
     not_yet("file device", "compute_pattern", &["false"], LINES_AS_THEY_ARE),
     not_yet("file device", "compute_level", &["false"], LINES_AS_THEY_ARE),
     not_yet("target", "field_format", &[], "normalisation by targets is not available in this version"),
-    not_yet("target", "interval", REALTIME, SCHEDULES),
-    not_yet("target", "cron", &[], SCHEDULES),
     not_yet(
         "file target",
         "schema",
@@ -54,8 +52,6 @@ const NOT_YET: &[NotYet] = &[
         "only avro and parquet have one, which are not available in this version",
     ),
     not_yet("file target", "locations", &[], "a file target has one location in this version"),
-    not_yet("route", "interval", REALTIME, SCHEDULES),
-    not_yet("route", "cron", &[], SCHEDULES),
     not_yet("director", "stream", &[], "there is no message bus in this version"),
     not_yet("listen", "external_address", &[], "agents are not available in this version"),
     not_yet("listen", "port", &[], "agents are not available in this version"),

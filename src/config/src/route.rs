@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::fields::Fields;
 use crate::readers::{AnyText, Flag, Text};
 use crate::references::ReferenceKind;
-use crate::{Device, Node, Position, Resolved, not_yet};
+use crate::{Device, Node, Position, Resolved, Schedule};
 
 /// A route. Routes have no order; an event may match several.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +25,8 @@ pub struct Route {
     pub targets: Vec<String>,
     /// Whether it is in use.
     pub status: bool,
+    /// When its targets get its events.
+    pub schedule: Schedule,
     /// Where it is.
     pub at: Position,
 }
@@ -92,9 +94,9 @@ pub(crate) fn decode(fields: &mut Fields) -> (Route, Vec<Position>) {
         fields.report(fields.at().warning(what, "name targets, or write targets: null"));
     }
     let status = fields.or("status", Flag, true, true, "whether it is in use");
-    fields.section("properties", "schedule", |properties| not_yet::accept("route", properties));
+    let schedule = fields.section("properties", "schedule", Schedule::decode);
     let at = fields.at().clone();
-    (Route { name, description, devices, condition, pipelines, targets, status, at }, places)
+    (Route { name, description, devices, condition, pipelines, targets, status, schedule, at }, places)
 }
 
 /// Patterns, and where each is.

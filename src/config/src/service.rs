@@ -24,6 +24,8 @@ pub struct Service {
     pub queue_limit: Duration,
     /// What an acknowledgement to a source promises.
     pub persistent_storage: PersistentStorage,
+    /// How much of the disk it may take.
+    pub storage_limits: StorageLimits,
     /// Logging.
     pub debug: Debug,
     /// `control`: where the HTTP API listens (port 0: any free one); none: it is off.
@@ -47,6 +49,15 @@ pub enum PersistentStorage {
     Journal,
     /// When its data is synced to disk (`crash_resistance: true`): survives a power cut.
     Synced,
+}
+
+/// How much of the disk persistent storage may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StorageLimits {
+    /// `persistent_storage.max_size`: bytes for the journal, and for each target's spool without a limit of its own.
+    pub max_bytes: u64,
+    /// `persistent_storage.min_free`: free bytes that are left to others.
+    pub min_free_bytes: u64,
 }
 
 /// Logging.
@@ -107,6 +118,7 @@ impl Default for Service {
             listen_address: Ipv4Addr::UNSPECIFIED.into(),
             queue_limit: Duration::from_secs(48 * 3600),
             persistent_storage: PersistentStorage::Off,
+            storage_limits: StorageLimits::DEFAULT,
             debug: Debug { level: 3, console: false, log: false },
             control: Some(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), Self::CONTROL_PORT)),
             memory_budget_bytes: Self::MEMORY_BUDGET_BYTES,
@@ -151,17 +163,18 @@ impl Service {
             let about = "how long it is kept, in seconds";
             queue.or("limit", Seconds(60..=366 * 86_400), Duration::from_secs(limit), limit, about)
         });
+        let (persistent_storage, storage_limits) =
+            fields.section("persistent_storage", "events on disk", |storage| {
+                (PersistentStorage::decode(storage), StorageLimits::decode(storage))
+            });
         Self {
             director_id,
             status,
             node_name: node_name.unwrap_or_else(|| director_id.unwrap_or(0).to_string()),
             listen_address,
             queue_limit,
-            persistent_storage: fields.section(
-                "persistent_storage",
-                "events on disk",
-                PersistentStorage::decode,
-            ),
+            persistent_storage,
+            storage_limits,
             debug: fields.section("debug", "logging", Debug::decode),
             control: fields.section("control", "HTTP API", control),
             memory_budget_bytes: fields.section("memory", "memory", |memory| {
@@ -191,6 +204,22 @@ fn refuse(fields: &mut Fields) {
             fields.knows(key, "", || Json::Bool(false));
             fields.report(fields.at_key(key).error(format!("\"{key}\" {what}"), fix));
         }
+    }
+}
+
+/// Disk that something may take: three segments of a spool at least.
+pub(crate) const STORAGE: Bytes = Bytes(96 << 20..=1 << 50);
+
+impl StorageLimits {
+    const DEFAULT: Self = Self { max_bytes: 10 << 30, min_free_bytes: 1 << 30 };
+
+    fn decode(fields: &mut Fields) -> Self {
+        let Self { max_bytes, min_free_bytes } = Self::DEFAULT;
+        let about = "disk for the journal, and for what waits for each target";
+        let max_bytes = fields.or("max_size", STORAGE, max_bytes, "10GiB", about);
+        let about = "free disk that is left to others";
+        let min_free_bytes = fields.or("min_free", Bytes(0..=1 << 50), min_free_bytes, "1GiB", about);
+        Self { max_bytes, min_free_bytes }
     }
 }
 

@@ -33,11 +33,13 @@ pub enum Cause {
     Poison,
     /// A datagram that could not be sent.
     Unsendable,
+    /// What the target's spool had of it can't be read any more.
+    Damaged,
 }
 
 impl Cause {
     /// All causes, in the order of their numbers.
-    pub const ALL: [Cause; 11] = [
+    pub const ALL: [Cause; 12] = [
         Cause::NoRoute,
         Cause::Pipeline,
         Cause::Failed,
@@ -49,6 +51,7 @@ impl Cause {
         Cause::Purged,
         Cause::Poison,
         Cause::Unsendable,
+        Cause::Damaged,
     ];
 
     /// The name in metrics and logs.
@@ -65,6 +68,7 @@ impl Cause {
             Cause::Purged => "purged",
             Cause::Poison => "poison",
             Cause::Unsendable => "unsendable",
+            Cause::Damaged => "damaged",
         }
     }
 }

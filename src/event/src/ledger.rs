@@ -70,13 +70,29 @@ pub struct Ledger {
 /// The right and duty to settle a batch for a branch. Dropped unsettled it is lost, which the book notices.
 #[must_use = "a claim that is dropped is dispatched again"]
 pub struct Claim {
-    book: Arc<Book>,
-    ticket: Ticket,
+    owner: Owner,
     branch: BranchId,
     len: u32,
     next: u32,
     exceptions: Vec<(u32, Settled)>,
     armed: bool,
+}
+
+/// Who is told how a claim ends.
+enum Owner {
+    Book(Arc<Book>, Ticket),
+    Keeper(Arc<dyn Keeper>, u64),
+}
+
+/// Somebody who stands between the book and a sender (a spool), holds the book's claims, and hands out claims of its
+/// own. Claims are told apart by numbers that it chose.
+pub trait Keeper: Send + Sync {
+    /// Whether a claim still counts.
+    fn is_current(&self, number: u64) -> bool;
+    /// The records before `upto` have ended so, the exceptions otherwise. What was settled before stays as it was.
+    fn settle(&self, number: u64, upto: u32, exceptions: &[(u32, Settled)], settled: Settled);
+    /// The claim vanished before all of its records were settled.
+    fn lost(&self, number: u64);
 }
 
 #[derive(Clone, Copy)]
@@ -351,8 +367,7 @@ impl State {
             let (attempt, next) = (state.attempt, state.settled_to);
             let ticket = Ticket { entry: index, serial: entry.serial, part: part as u32, attempt };
             let claim = Claim {
-                book: Arc::clone(book),
-                ticket,
+                owner: Owner::Book(Arc::clone(book), ticket),
                 branch,
                 len: entry.batch.len(),
                 next,
@@ -378,7 +393,9 @@ impl State {
             self.places[place.0 as usize].up = false;
             for mut claim in refused.claims {
                 claim.armed = false;
-                self.entry(index).parts[claim.ticket.part as usize].wait();
+                if let Owner::Book(_, ticket) = &claim.owner {
+                    self.entry(index).parts[ticket.part as usize].wait();
+                }
             }
         }
     }
@@ -611,16 +628,31 @@ impl Claim {
         self.next
     }
 
+    /// A claim that a keeper hands out for a batch of `len` records, of which those before `first` are done.
+    pub fn kept(keeper: Arc<dyn Keeper>, number: u64, branch: BranchId, len: u32, first: u32) -> Self {
+        let owner = Owner::Keeper(keeper, number);
+        Self { owner, branch, len, next: first, exceptions: Vec::new(), armed: true }
+    }
+
+    /// The number of records of its batch.
+    pub fn records(&self) -> u32 {
+        self.len
+    }
+
     /// Whether it still counts; a stale claim was dispatched again elsewhere, its work is to be thrown away.
     pub fn is_current(&self) -> bool {
-        self.book.0.lock().part(self.ticket).is_some()
+        match &self.owner {
+            Owner::Book(book, ticket) => book.0.lock().part(*ticket).is_some(),
+            Owner::Keeper(keeper, number) => keeper.is_current(*number),
+        }
     }
 
     /// It goes on to the next place of its branch. Returns whether it still counts; see [`is_current`](Self::is_current).
     pub fn advance(&self) -> bool {
-        let mut state = self.book.0.lock();
+        let Owner::Book(book, ticket) = &self.owner else { return self.is_current() };
+        let mut state = book.0.lock();
         let last = state.branches[self.branch.0 as usize].path.len() - 1;
-        let Some(part) = state.part(self.ticket) else { return false };
+        let Some(part) = state.part(*ticket) else { return false };
         part.at = (part.at + 1).min(last as u8);
         true
     }
@@ -637,13 +669,18 @@ impl Claim {
 
     /// Ends the claim for the records before `upto`.
     pub fn settle_to(&mut self, upto: u32, settled: Settled) {
-        let mut freed = Freed::new();
-        let mut state = self.book.0.lock();
-        if state.part(self.ticket).is_some() {
-            let Ticket { entry, part, .. } = self.ticket;
-            state.settle_part(entry, part as usize, upto, &self.exceptions, settled, &mut freed);
+        match &self.owner {
+            Owner::Book(book, ticket) => {
+                let mut freed = Freed::new();
+                let mut state = book.0.lock();
+                if state.part(*ticket).is_some() {
+                    let Ticket { entry, part, .. } = *ticket;
+                    state.settle_part(entry, part as usize, upto, &self.exceptions, settled, &mut freed);
+                }
+                drop(state);
+            }
+            Owner::Keeper(keeper, number) => keeper.settle(*number, upto, &self.exceptions, settled),
         }
-        drop(state);
         self.next = self.next.max(upto);
         if upto >= self.len {
             self.armed = false;
@@ -652,10 +689,12 @@ impl Claim {
 
     /// The router's verdict: these branches get the batch. Without any it is counted as having no route.
     pub fn route(mut self, branches: &[BranchId]) {
+        // What a keeper hands out is beyond the router.
+        let Owner::Book(book, ticket) = &self.owner else { return };
         let mut freed = Freed::new();
-        let mut state = self.book.0.lock();
-        if state.part(self.ticket).is_some() {
-            let Ticket { entry: index, part, .. } = self.ticket;
+        let mut state = book.0.lock();
+        if state.part(*ticket).is_some() {
+            let Ticket { entry: index, part, .. } = *ticket;
             if branches.is_empty() {
                 let (stream, len) = {
                     let entry = state.entry(index);
@@ -672,7 +711,7 @@ impl Claim {
                 let entry = state.entry(index).serial;
                 scribe.note(Note::Routed { entry, branches: branches.into() });
             }
-            state.dispatch(&self.book, index);
+            state.dispatch(book, index);
             state.settle_part(index, part as usize, self.len, &[], Settled::Delivered, &mut freed);
         }
         drop(state);
@@ -682,9 +721,10 @@ impl Claim {
     /// Another branch for the same batch, chosen on the way (a pipeline's own routing). Only the
     /// first who asks gets it: after a loss the branch is dispatched like any other.
     pub fn fork(&self, branch: BranchId, from: u32) -> Option<Claim> {
-        let mut state = self.book.0.lock();
-        state.part(self.ticket)?;
-        let index = self.ticket.entry;
+        let Owner::Book(book, ticket) = &self.owner else { return None };
+        let mut state = book.0.lock();
+        state.part(*ticket)?;
+        let index = ticket.entry;
         if state.entry(index).parts.iter().any(|p| p.branch == branch) {
             return None;
         }
@@ -698,8 +738,7 @@ impl Claim {
         let ticket = Ticket { entry: index, serial: entry.serial, part: part as u32, attempt: 0 };
         drop(state);
         Some(Claim {
-            book: Arc::clone(&self.book),
-            ticket,
+            owner: Owner::Book(Arc::clone(book), ticket),
             branch,
             len: self.len,
             next: from,
@@ -714,9 +753,13 @@ impl Drop for Claim {
         if !self.armed {
             return;
         }
-        let mut state = self.book.0.lock();
-        let Ticket { entry: index, part, .. } = self.ticket;
-        let Some(lost) = state.part(self.ticket) else {
+        let (book, ticket) = match &self.owner {
+            Owner::Book(book, ticket) => (book, *ticket),
+            Owner::Keeper(keeper, number) => return keeper.lost(*number),
+        };
+        let mut state = book.0.lock();
+        let Ticket { entry: index, part, .. } = ticket;
+        let Some(lost) = state.part(ticket) else {
             return;
         };
         lost.wait();
@@ -729,7 +772,7 @@ impl Drop for Claim {
         if state.is_up(branch) {
             state.fence_after(index, branch);
             let first = state.branches[branch.0 as usize].path[0];
-            state.dispatch_waiting(&self.book, first);
+            state.dispatch_waiting(book, first);
         }
     }
 }

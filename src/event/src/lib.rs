@@ -22,5 +22,5 @@ pub use budget::{Budget, Hold, Share};
 pub use flow::{Cause, DeviceFlow, Settled, TargetFlow};
 pub use ids::{BranchId, DeviceId, PlaceId, StreamId};
 pub use latency::Latency;
-pub use ledger::{Book, Claim, Head, Ledger, Note, Scribe, Work};
+pub use ledger::{Book, Claim, Head, Keeper, Ledger, Note, Scribe, Work};
 pub use slab::{Slab, SlabPool};

@@ -145,6 +145,23 @@ impl Page {
         all("vmetric_target_connected", Gauge, connected, |t| u64::try_from(t.connected).unwrap_or(0));
         all("vmetric_target_bytes_total", Counter, "Bytes written.", |t| t.bytes);
         all("vmetric_target_requests_total", Counter, "Requests or writes.", |t| t.requests);
+        all("vmetric_target_spool_in_use", Gauge, "Whether deliveries go through the spool.", |t| {
+            t.spool.in_use.into()
+        });
+        all("vmetric_target_spool_held", Gauge, "Deliveries that wait on disk.", |t| t.spool.held);
+        all("vmetric_target_spool_bytes", Gauge, "Bytes of disk that these take.", |t| t.spool.bytes);
+        let help = "Deliveries made from the spool.";
+        all("vmetric_target_spool_delivered_total", Counter, help, |t| t.spool.delivered);
+        let help = "Times that the target was found down or slow.";
+        all("vmetric_target_spool_diverted_total", Counter, help, |t| t.spool.diverted);
+        let help = "Bytes a second that the spool shrinks by.";
+        all("vmetric_target_spool_shrinks_bytes_per_second", Gauge, help, |t| t.spool.bytes_per_second);
+        self.head("vmetric_target_spool_seconds_left", Gauge, "Until the spool is empty at this rate.");
+        for target in targets {
+            if let Some(left) = target.spool.seconds_left {
+                self.sample("vmetric_target_spool_seconds_left", &[("target", &target.name)], left);
+            }
+        }
         let mut each = |name, help, named: fn(&TargetStats) -> &Named| {
             self.head(name, Counter, help);
             for target in targets {
@@ -153,6 +170,8 @@ impl Page {
         };
         each("vmetric_target_dropped_total", "Deliveries dropped, by cause.", |t| &t.dropped);
         each("vmetric_target_quarantined_total", "Events put aside, by cause.", |t| &t.quarantined);
+        let help = "Spooled deliveries dropped, by cause.";
+        each("vmetric_target_spool_dropped_total", help, |t| &t.spool.dropped);
         each("vmetric_target_troubles_total", "Failed attempts, by cause.", |t| &t.troubles);
         let name = "vmetric_target_latency_seconds";
         self.head(name, Kind::Histogram, "How long batches took until they were delivered.");

@@ -7,12 +7,13 @@ use super::process::ProcessStats;
 use super::view::View;
 use actors::child::State;
 use actors::data::device::{ByName, Device};
-use actors::data::target::Target;
+use actors::data::target::{SpoolMeters, Target};
 use actors::journal::Status;
 use event::flow::ByCause;
 use event::{Cause, Latency};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Counters by cause or name; those that are 0 are left out.
 pub type Named = BTreeMap<String, u64>;
@@ -165,6 +166,31 @@ pub struct TargetStats {
     pub troubles: Named,
     /// How long batches took until they were delivered.
     pub latency: LatencyStats,
+    /// What went through its spool.
+    pub spool: SpoolStats,
+}
+
+/// A spool's counters; what an earlier run left in it is counted, too.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SpoolStats {
+    /// Whether deliveries go through it at present.
+    pub in_use: bool,
+    /// Deliveries that wait on disk.
+    pub held: u64,
+    /// Bytes of disk that these take.
+    pub bytes: u64,
+    /// Deliveries made from it.
+    pub delivered: u64,
+    /// Deliveries dropped, by cause.
+    pub dropped: Named,
+    /// Events put aside, by cause.
+    pub quarantined: Named,
+    /// How often the target was found down or slow.
+    pub diverted: u64,
+    /// Bytes a second that it shrinks by.
+    pub bytes_per_second: u64,
+    /// Until it is empty; none if it does not shrink.
+    pub seconds_left: Option<u64>,
 }
 
 /// How long batches took, as a histogram.
@@ -280,6 +306,23 @@ impl TargetStats {
             requests: meters.requests.get(),
             troubles: by_name(&meters.troubles),
             latency: LatencyStats::of(&flow.latency),
+            spool: SpoolStats::of(&target.spool),
+        }
+    }
+}
+
+impl SpoolStats {
+    fn of(spool: &SpoolMeters) -> Self {
+        Self {
+            in_use: spool.in_use.load(Relaxed),
+            held: spool.flow.held(),
+            bytes: spool.bytes.load(Relaxed),
+            delivered: spool.flow.delivered.get(),
+            dropped: by_cause(&spool.flow.dropped),
+            quarantined: by_cause(&spool.flow.quarantined),
+            diverted: spool.diverted.get(),
+            bytes_per_second: spool.shrinks_by.load(Relaxed),
+            seconds_left: spool.seconds_left(),
         }
     }
 }

@@ -109,6 +109,9 @@ impl Child for FileWriter {
     }
 
     async fn handle(&mut self, me: &Me<FileMessage>, message: FileMessage) -> anyhow::Result<Next> {
+        if matches!(message, ToSender::Recall) {
+            self.waiting.clear();
+        }
         match message.open() {
             Ok(deliveries) => {
                 self.waiting.extend(deliveries);

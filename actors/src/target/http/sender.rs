@@ -102,6 +102,13 @@ impl HttpSender {
         }
     }
 
+    /// Drops deliveries of which nothing is in flight: their claims go back.
+    fn drop_unbegun(&mut self) {
+        let Self { stock, flights, again, .. } = self;
+        stock.drop_unless(|parcel| flights.values().any(|request| request.has(parcel)));
+        again.retain_mut(|request| stock.refresh(request));
+    }
+
     fn is_strict(&self) -> bool {
         self.settings.in_flight == 1
     }
@@ -346,6 +353,10 @@ impl Child for HttpSender {
     }
 
     async fn handle(&mut self, me: &Me<HttpMessage>, message: HttpMessage) -> anyhow::Result<Next> {
+        if matches!(message, ToSender::Recall) {
+            self.drop_unbegun();
+            return Ok(Next::Continue);
+        }
         match message.open() {
             Ok(deliveries) => {
                 let now = Instant::now();

@@ -31,7 +31,7 @@ pub struct Piece {
 
 /// Number of a delivery within a stock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct ParcelId(u64);
+pub struct ParcelId(u64);
 
 /// How large a request may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,6 +154,17 @@ impl Stock {
         !request.pieces.is_empty()
     }
 
+    /// Drops deliveries for which the condition does not hold.
+    pub fn drop_unless(&mut self, keep: impl Fn(ParcelId) -> bool) {
+        self.parcels.retain(|id, _| keep(*id));
+        self.waiting.retain(|(id, _)| self.parcels.contains_key(id));
+        let rests = self.waiting.iter().filter_map(|(id, _)| self.parcels.get(id));
+        (self.waiting_events, self.waiting_bytes) = rests.fold((0, 0), |(events, bytes), parcel| {
+            let rest = parcel.rest();
+            (events + u64::from(rest.end - rest.start), bytes + parcel.content().bytes(rest))
+        });
+    }
+
     fn end(&mut self, id: ParcelId, change: impl FnOnce(&mut Parcel)) {
         let Some(parcel) = self.parcels.get_mut(&id) else { return };
         change(parcel);
@@ -166,6 +177,11 @@ impl Stock {
 // === impl Request ===
 
 impl Request {
+    /// Whether it has events of a delivery.
+    pub fn has(&self, parcel: ParcelId) -> bool {
+        self.pieces.iter().any(|piece| piece.parcel == parcel)
+    }
+
     /// How many events it has.
     pub fn events(&self) -> u32 {
         self.pieces.iter().map(|piece| piece.events.end - piece.events.start).sum()

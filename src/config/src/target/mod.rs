@@ -10,12 +10,13 @@ mod syslog;
 
 use std::time::Duration;
 
-use crate::Position;
 use crate::fields::Fields;
 use crate::kinds::{Kind, Kinds};
 use crate::not_yet;
 use crate::readers::{AnyText, Bytes, Choice, Flag, List, Seconds, Text, Whole};
 use crate::references::ReferenceKind;
+use crate::service::STORAGE;
+use crate::{Position, Schedule};
 pub use connection::{ClientTls, Endpoint, Ordering, TargetFraming, TlsVersion};
 pub use elastic::{ElasticEndpoint, ElasticTarget, ElasticVersion, WriteAction};
 pub use file::{FileCompression, FileLayout, FileTarget};
@@ -47,6 +48,10 @@ pub struct Target {
     pub retry: Retry,
     /// Showing events instead of, or besides, sending them.
     pub debug: TargetDebug,
+    /// When it is sent to.
+    pub schedule: Schedule,
+    /// What may wait on disk while it is down, slow or off its schedule.
+    pub spool: TargetSpool,
     /// Where it is.
     pub at: Position,
 }
@@ -103,6 +108,25 @@ pub struct Retry {
     pub delay: Duration,
     /// `max_retry_delay`: longest wait.
     pub max_delay: Duration,
+}
+
+/// What may wait on disk for a target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TargetSpool {
+    /// `spool.max_size`: disk it may take; none: `persistent_storage.max_size`.
+    pub max_bytes: Option<u64>,
+    /// `spool.when_full`: what happens then.
+    pub when_full: SpoolFull,
+}
+
+/// What happens when a target's spool is full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SpoolFull {
+    /// The devices that feed it wait.
+    #[default]
+    Block,
+    /// The oldest events are dropped and counted.
+    DropOldest,
 }
 
 /// `debug` of a target.
@@ -234,13 +258,27 @@ pub(crate) fn decode(fields: &mut Fields) -> Option<Target> {
             "what is written; by default raw without a pipeline, else json",
         ),
     };
-    let (decoded, debug) = TYPES.read(fields, &beside, |properties| {
+    let (decoded, (debug, schedule, spool)) = TYPES.read(fields, &beside, |properties| {
         not_yet::accept("target", properties);
-        debug(properties)
+        (debug(properties), Schedule::decode(properties), TargetSpool::decode(properties))
     })?;
     let Decoded { kind, batch, format, retry } = decoded;
     let at = fields.at().clone();
-    Some(Target { name, description, tags, pipelines, status, kind, batch, format, retry, debug, at })
+    Some(Target {
+        name,
+        description,
+        tags,
+        pipelines,
+        status,
+        kind,
+        batch,
+        format,
+        retry,
+        debug,
+        schedule,
+        spool,
+        at,
+    })
 }
 
 fn console(fields: &mut Fields, beside: &Beside) -> Decoded {
@@ -289,6 +327,31 @@ impl Batch {
     fn decode_time(fields: &mut Fields) -> Duration {
         let about = "longest wait for more; 0: what is there goes at once";
         fields.or("batch_time", Seconds(0..=3600), Duration::ZERO, 0, about)
+    }
+}
+
+// === impl TargetSpool ===
+
+impl TargetSpool {
+    fn decode(fields: &mut Fields) -> Self {
+        fields.section(
+            "spool",
+            "what waits on disk while the target is down, slow or off its schedule",
+            |spool| {
+                let about = "disk it may take; by default persistent_storage.max_size";
+                let full = Choice(&[("block", SpoolFull::Block), ("drop_oldest", SpoolFull::DropOldest)]);
+                Self {
+                    max_bytes: spool.optional("max_size", STORAGE, about),
+                    when_full: spool.or(
+                        "when_full",
+                        full,
+                        SpoolFull::Block,
+                        "block",
+                        "block the devices that feed it, or drop the oldest events",
+                    ),
+                }
+            },
+        )
     }
 }
 

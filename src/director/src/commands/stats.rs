@@ -62,10 +62,17 @@ fn besides_device(device: &DeviceStats) -> String {
 }
 
 fn besides_target(target: &TargetStats) -> String {
-    let counted = [("spooled", target.spooled), ("repeated", target.repeated)];
+    let spool = &target.spool;
+    let counted = [
+        ("spooled", target.spooled),
+        ("waiting on disk", spool.held),
+        ("delivered from disk", spool.delivered),
+        ("repeated", target.repeated),
+    ];
     let mut all: Vec<String> =
         counted.iter().filter(|(_, n)| *n > 0).map(|(name, n)| format!("{name} {n}")).collect();
     all.extend(named("dropped", &target.dropped).chain(named("quarantined", &target.quarantined)));
+    all.extend(named("dropped from disk", &spool.dropped));
     all.extend(named("trouble", &target.troubles));
     all.join(", ")
 }

@@ -113,7 +113,8 @@ fn rates(before: &Stats, now: &Stats, seconds: f64) -> BTreeMap<String, String> 
         let was = before.targets.iter().find(|was| was.name == target.name);
         let was = |count: fn(&TargetStats) -> u64| was.map_or(0, count);
         let dropped = |target: &TargetStats| target.dropped.values().sum::<u64>();
-        let events = per_second(was(|t| t.delivered), target.delivered);
+        let made = |t: &TargetStats| t.delivered + t.spool.delivered;
+        let events = per_second(was(|t| t.delivered + t.spool.delivered), made(target));
         let bytes = per_second(was(|t| t.bytes), target.bytes);
         let drops = per_second(was(|t| t.dropped.values().sum()), dropped(target));
         let held = target.held;
@@ -121,6 +122,12 @@ fn rates(before: &Stats, now: &Stats, seconds: f64) -> BTreeMap<String, String> 
         let earlier = before.targets.iter().find(|was| was.name == target.name).map(|was| &was.latency);
         if let Some(limit) = target.latency.all_but_one_in(100, earlier) {
             let _ = write!(rate, ", 99 % within {:.2} ms", limit * 1e3);
+        }
+        if target.spool.held > 0 {
+            let _ = write!(rate, ", {} on disk", target.spool.held);
+        }
+        if let Some(left) = target.spool.seconds_left {
+            let _ = write!(rate, " ({left} s left)");
         }
         if dropped(target) > 0 {
             let _ = write!(rate, ", {drops:.0} dropped/s");

@@ -1,0 +1,244 @@
+//! The spool's reader: reads records back and hands them to senders, as many as these keep up with.
+
+use super::record::Incoming;
+use super::spool::Spool;
+use super::store::Store;
+use crate::child::actor::Next;
+use crate::child::{Child, Condition, Me};
+use crate::target::trouble::Patience;
+use anyhow::Context;
+use event::{Cause, Settled};
+use journal::{Gap, GapCause, Position, Read, ReadError, Record};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often the reader looks although nobody called.
+const LOOK: Duration = Duration::from_millis(200);
+/// A step reads so many bytes at most.
+const STEP_BYTES: u64 = 1 << 20;
+const RETRY_FIRST: Duration = Duration::from_millis(200);
+const RETRY_AT_MOST: Duration = Duration::from_secs(2);
+/// So often in a row the same bytes are asked for before they are set aside as unreadable.
+const ATTEMPTS: u32 = 5;
+
+/// The reader's note to itself: begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Begin;
+
+/// The reader.
+pub struct SpoolReader {
+    spool: Arc<Spool>,
+    patience: Patience,
+    failures: u32,
+}
+
+impl SpoolReader {
+    /// The reader of this spool.
+    pub fn new(spool: Arc<Spool>) -> Self {
+        Self { spool, patience: Patience::new(RETRY_FIRST, RETRY_AT_MOST), failures: 0 }
+    }
+
+    /// Reads what there is room for; says how long to wait after a failure.
+    async fn step(&mut self, me: &Me<Begin>) -> anyhow::Result<Option<Duration>> {
+        let (spool, set_aside) = (Arc::clone(&self.spool), self.failures >= ATTEMPTS);
+        let step = tokio::task::spawn_blocking(move || spool.read_back(set_aside));
+        let Err(error) = me.waiting(step).await.context("the reading thread failed")? else {
+            self.failures = 0;
+            if self.patience.succeeded() {
+                me.report(Condition::Well);
+            }
+            return Ok(None);
+        };
+        self.failures += 1;
+        let wait = self.patience.failed();
+        let text = format!("cannot read the spool: {error}; see what the system's log says of the disk");
+        if self.failures == 1 {
+            tracing::error!(target = &*self.spool.target.name, "{text}");
+        }
+        me.report(Condition::Trouble(format!("{text}; trying again in {wait:?}")));
+        Ok(Some(wait))
+    }
+}
+
+impl Spool {
+    /// Whether something is to be read now. Otherwise moves on what waits for the reader to be done.
+    fn wants_reading(self: &Arc<Self>) -> bool {
+        let now = self.environment.clock.now();
+        self.with(|state, aside| {
+            let wanted = state.room().is_some();
+            if !wanted {
+                self.come_back(state, now, aside);
+            }
+            wanted && self.store.get().is_some()
+        })
+    }
+
+    /// Reads as much as there is room for, in steps.
+    pub(super) fn read_back(self: &Arc<Self>, set_aside: bool) -> Result<(), ReadError> {
+        // One at a time: an actor that died may have left a step behind.
+        let mut reading = self.reading.lock();
+        let Some(store) = self.store.get() else { return Ok(()) };
+        self.settle_cursor();
+        let mut bytes = 0;
+        while bytes < STEP_BYTES {
+            let next = self.with(|state, aside| {
+                // What a sender's earlier life had comes again, before anything is handed to the present one.
+                state.look_for_new_lives(aside);
+                state.room()?;
+                Some((state.rewind.take(), state.read_to, state.end))
+            });
+            let Some((rewind, from, end)) = next else { break };
+            let reader = match rewind {
+                Some(position) => reading.insert(store.journal.read_from(position)),
+                None => reading.get_or_insert_with(|| store.journal.read_from(from)),
+            };
+            if set_aside {
+                reader.set_aside_unreadable();
+            }
+            if reader.position() >= end {
+                self.with(|state, _| state.read_to = end);
+                break;
+            }
+            match reader.next()? {
+                Read::Record(record) => bytes += self.take_record(store, &record),
+                Read::Gap(gap) => self.pass_gap(store, &gap),
+                Read::CaughtUp => {}
+            }
+            let position = reader.position();
+            self.with(|state, _| state.read_to = position);
+        }
+        self.look_for_missing_end();
+        Ok(())
+    }
+
+    /// A record was read. Returns its size.
+    fn take_record(self: &Arc<Self>, store: &Store, record: &Record) -> u64 {
+        let (bytes, position) = (record.payload.len() as u64, record.position);
+        let taken = self.is_taken(store, position);
+        let hold = self.share.nothing().more(u32::try_from(bytes).unwrap_or(u32::MAX));
+        let incoming = match Incoming::read(record.payload.clone(), self.process, hold) {
+            Ok(incoming) => incoming,
+            Err(error) => {
+                let target = &*self.target.name;
+                tracing::error!(target, %position, "a record of the spool is set aside: {error}");
+                store.settle([position]);
+                return bytes;
+            }
+        };
+        let (before, deliveries) = (incoming.stamp, incoming.deliveries);
+        let before = (before.deliveries_before, before.bytes_before);
+        let first_time =
+            self.follow(position, before, (deliveries, bytes), taken && position < store.own_from);
+        if taken {
+            return bytes;
+        }
+        store.note(record);
+        let delivered = store.delivered_before(record);
+        let now = self.environment.clock.now();
+        self.with(|state, aside| {
+            if state.has(position) {
+                return;
+            }
+            if let Some(delivered) = delivered.filter(|_| first_time) {
+                // An earlier process delivered these; they were counted as waiting.
+                let done = super::record::deliveries(&incoming.payload, 0, delivered);
+                self.target.spool.flow.settle(done.into(), Settled::NotMine);
+                state.partial.insert(position, delivered);
+            }
+            let (ticket, door) = state.read(position, incoming, now);
+            match door {
+                Some(door) => {
+                    self.hand(state, ticket, &door, aside);
+                }
+                None => state.lost(ticket, aside),
+            }
+        });
+        bytes
+    }
+
+    /// Counts what is missing before a record that was read for the first time; whether it was.
+    fn follow(&self, position: Position, before: (u64, u64), own: (u32, u64), done_earlier: bool) -> bool {
+        let missing = self.with(|state, _| {
+            let (expected, sums) = state.expected;
+            if position < expected {
+                return None;
+            }
+            state.expected = (position.next(), Some((before.0 + u64::from(own.0), before.1 + own.1)));
+            let sums = sums.unwrap_or(before);
+            Some((before.0.saturating_sub(sums.0), before.1.saturating_sub(sums.1)))
+        });
+        let Some((deliveries, bytes)) = missing else { return false };
+        if deliveries > 0 {
+            let target = &*self.target.name;
+            tracing::error!(target, deliveries, bytes, "damaged bytes of the spool are set aside");
+            self.count_missing(deliveries, bytes, Cause::Damaged);
+        }
+        if done_earlier {
+            // An earlier process delivered it; it was counted as waiting.
+            let meters = &self.target.spool;
+            meters.flow.settle(u64::from(own.0).min(meters.flow.held()), Settled::NotMine);
+            self.count_missing(0, own.1, Cause::Damaged);
+        }
+        true
+    }
+
+    fn pass_gap(&self, store: &Store, gap: &Gap) {
+        if gap.cause == GapCause::Damaged {
+            let target = &*self.target.name;
+            let (from, to) = (gap.from, gap.to);
+            tracing::error!(target, %from, %to, bytes = gap.bytes, "records of the spool are damaged");
+        }
+        store.journal.settle(store.cursor, gap.from..gap.to);
+    }
+
+    /// Damage at the very end is followed by no record that would tell.
+    fn look_for_missing_end(&self) {
+        let missing = self.with(|state, _| {
+            let (expected, sums) = state.expected;
+            if !state.is_read() || expected >= state.end {
+                return None;
+            }
+            state.expected = (state.end, Some(state.sums));
+            let sums = sums.unwrap_or(state.sums);
+            Some((state.sums.0.saturating_sub(sums.0), state.sums.1.saturating_sub(sums.1)))
+        });
+        if let Some((deliveries, bytes)) = missing.filter(|(deliveries, _)| *deliveries > 0) {
+            let target = &*self.target.name;
+            tracing::error!(target, deliveries, bytes, "damaged bytes of the spool are set aside");
+            self.count_missing(deliveries, bytes, Cause::Damaged);
+        }
+    }
+}
+
+impl Child for SpoolReader {
+    type Message = Begin;
+
+    fn start(&mut self, me: &Me<Begin>) -> anyhow::Result<()> {
+        me.note(Begin);
+        Ok(())
+    }
+
+    async fn handle(&mut self, me: &Me<Begin>, Begin: Begin) -> anyhow::Result<Next> {
+        let spool = Arc::clone(&self.spool);
+        loop {
+            let mut wait = LOOK;
+            if spool.wants_reading() {
+                match self.step(me).await? {
+                    Some(pause) => wait = pause,
+                    None if me.is_stopping() => return Ok(Next::Continue),
+                    None => continue,
+                }
+            }
+            let wake = async {
+                tokio::select! {
+                    () = spool.read.notified(), if self.failures == 0 => true,
+                    () = tokio::time::sleep(wait) => true,
+                    () = me.stopping() => false,
+                }
+            };
+            if !me.waiting(wake).await {
+                return Ok(Next::Continue);
+            }
+        }
+    }
+}

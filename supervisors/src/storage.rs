@@ -69,12 +69,13 @@ impl Storage {
         let keys = keys.clone();
         let opened =
             tokio::task::spawn_blocking(move || Custody::open(environment, &folder, options, level, keys));
-        let Opened { custody, recovery, found } = opened.await?.context("cannot use persistent storage")?;
-        tell(common, &recovery, &found);
+        let opened = opened.await?;
         if snapshot.service.persistent_storage == PersistentStorage::Off {
-            tell_left_behind(common, &found);
+            tell_left_behind(common, opened);
             return Ok(None);
         }
+        let Opened { custody, recovery, found } = opened.context("cannot use persistent storage")?;
+        tell(common, &recovery, &found);
         Ok(Some(Self { custody, segment_bytes, found: Some(found), announce: Announce::default() }))
     }
 
@@ -143,15 +144,18 @@ fn usual(snapshot: &Snapshot) -> journal::Options {
 }
 
 /// Persistent storage was switched off while something was in it.
-fn tell_left_behind(common: &Common, found: &Found) {
-    if found.owed.is_empty() {
-        return;
-    }
-    let text = format!(
-        "{} batches of events in storage/journal/ were not delivered and stay there, since persistent storage is off; \
-         switch it on again to have them delivered, or remove the folder",
-        found.owed.len()
-    );
+fn tell_left_behind(common: &Common, opened: anyhow::Result<Opened>) {
+    let text = match opened {
+        Ok(opened) if opened.found.owed.is_empty() => return,
+        Ok(opened) => format!(
+            "{} batches of events in storage/journal/ were not delivered and stay there, since persistent storage is \
+             off; switch it on again to have them delivered, or remove the folder",
+            opened.found.owed.len()
+        ),
+        Err(e) => {
+            format!("storage/journal/ can't be read, and is not used since persistent storage is off: {e:#}")
+        }
+    };
     tracing::warn!("{text}");
     common.tree.log("journal", text);
 }

@@ -2,7 +2,8 @@
 //!
 //! It gets raw batches with the claims of all branches that need this program, runs the program once, and hands the
 //! events that are left to the senders of those branches. The run is synchronous and pure, under `catch_unwind`: an
-//! event that makes a processor panic is set aside, the others go on, and no actor restarts for it. Long batches are run
+//! event that makes a processor panic, or exceeds a limit, goes to quarantine, the others go on, and no actor restarts for
+//! it; the batch waits for that (a group append and a sync), the lane does not. Long batches are run
 //! in parts, so that the lane's sockets get their turn.
 
 use crate::child::actor::Next;
@@ -10,11 +11,13 @@ use crate::child::{Child, Me};
 use crate::data::address::{Address, Occupancy, TakesWork};
 use crate::data::buffers::Buffers;
 use crate::data::delivery::{Delivery, Door, Encoded, EncodedEvent, Payload};
+use crate::quarantine::Entry;
 use event::ledger::Work;
 use event::model::Keys;
 use event::{Batch, BranchId, Cause, Claim, DeviceId, Layout, Settled};
 use parking_lot::RwLock;
-use pipeline::{Input, Origin, Output, Program, Scratch};
+use pipeline::{Failed, Input, Origin, Output, Program, Scratch, StepId};
+use std::any::Any;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,7 +29,7 @@ const TURN_RECORDS: u32 = 256;
 /// What is written behind each event: what most targets want, so that they need not copy it.
 const DELIMITER: u8 = b'\n';
 
-/// What is said of poisonous and failing events at most, for each batch.
+/// What is said of failing events at most, for each batch.
 const LOGGED_AT_MOST: usize = 1;
 
 /// What stages of a lane need to know of the configuration; replaced as a whole by a new one.
@@ -89,8 +92,10 @@ pub struct Stage {
     scratch: Scratch,
     output: Output,
     buffers: Buffers,
-    /// Records on which the program panicked.
-    poisonous: Vec<u32>,
+    /// Records on which the program panicked, and what it said.
+    poisonous: Vec<(u32, String)>,
+    /// What became of records that were to be kept in quarantine.
+    aside: Vec<(u32, Settled)>,
     occupancy: Option<Occupancy<StageMessage>>,
 }
 
@@ -115,6 +120,7 @@ impl Stage {
             output: Output { delimiter: vec![DELIMITER], silent: !json, ..Output::default() },
             buffers: Buffers::default(),
             poisonous: Vec::new(),
+            aside: Vec::new(),
             occupancy: None,
         }
     }
@@ -122,21 +128,27 @@ impl Stage {
     /// Runs the program on these records; what became of them is in `output` and `poisonous`.
     fn run(&mut self, batch: &Batch, records: Range<u32>, label: &DeviceLabel, now: i64) {
         let before = Mark::of(&self.output);
-        if self.attempt(batch, records.clone(), label, now) {
+        if self.attempt(batch, records.clone(), label, now).is_ok() {
             return;
         }
         before.restore(&mut self.output);
         for record in records {
             let before = Mark::of(&self.output);
-            if !self.attempt(batch, record..record + 1, label, now) {
+            if let Err(panic) = self.attempt(batch, record..record + 1, label, now) {
                 before.restore(&mut self.output);
-                self.poisonous.push(record);
+                self.poisonous.push((record, panic));
             }
         }
     }
 
-    /// Whether the program came through without a panic.
-    fn attempt(&mut self, batch: &Batch, records: Range<u32>, label: &DeviceLabel, now: i64) -> bool {
+    /// Runs the program; its panic is an error.
+    fn attempt(
+        &mut self,
+        batch: &Batch,
+        records: Range<u32>,
+        label: &DeviceLabel,
+        now: i64,
+    ) -> Result<(), String> {
         // All records of a batch are of one device; their peers may differ.
         let origins: Vec<Origin<'_>> =
             batch.origins().iter().map(|origin| pipeline_origin(origin, label)).collect();
@@ -148,24 +160,71 @@ impl Stage {
         });
         let (program, scratch, output) = (&self.program, &mut self.scratch, &mut self.output);
         let ran = catch_unwind(AssertUnwindSafe(|| program.run(scratch, inputs, now, output)));
-        if ran.is_err() {
+        ran.map_err(|panic| {
             // A half-done scratch is of no use.
             self.scratch = Scratch::new(&self.keys);
-        }
-        ran.is_ok()
+            said(&*panic)
+        })
+    }
+
+    /// Puts aside what is to be kept in quarantine, and waits for it.
+    async fn put_aside(&mut self, me: &Me<StageMessage>, batch: &Batch, claims: &[Claim]) {
+        let surroundings = self.table.current();
+        let reroutes = surroundings.reroutes.get(&self.place);
+        let is_rerouted =
+            |claim: &&Claim| reroutes.is_some_and(|all| all.values().any(|branch| *branch == claim.branch()));
+        let own: Vec<&Claim> = claims.iter().filter(|claim| !is_rerouted(claim)).collect();
+        let branches: Arc<[BranchId]> = own.iter().map(|claim| claim.branch()).collect();
+        let first = own.iter().map(|claim| claim.first()).min();
+        let entry = |record: u32, cause: Cause, why: &str, at: &str| Entry {
+            cause,
+            why: why.into(),
+            at: at.into(),
+            lane: me.context.lane(),
+            branches: Arc::clone(&branches),
+            batch: batch.clone(),
+            record,
+            payload: None,
+        };
+        let panics = self.poisonous.iter().map(|(record, panic)| {
+            entry(*record, Cause::Poison, &format!("a processor panicked: {panic}"), &self.sequence())
+        });
+        let failures = self.output.failed.iter().filter(|failed| is_kept(failed)).map(|failed| {
+            let cause = if failed.cause.is_limit() { Cause::Poison } else { Cause::Failed };
+            entry(failed.record, cause, &failed.cause.to_string(), &self.step_name(failed.step))
+        });
+        // Without a claim of its own the batch is here for what was sent elsewhere by name.
+        let mut entries: Vec<Entry> =
+            panics.chain(failures).filter(|entry| first.is_some_and(|first| entry.record >= first)).collect();
+        entries.sort_by_key(|entry| entry.record);
+        let whose: Vec<(u32, Cause)> = entries.iter().map(|entry| (entry.record, entry.cause)).collect();
+        let kept = me.waiting(me.context.common.quarantine.keep(entries)).await;
+        self.aside.extend(whose.into_iter().enumerate().map(|(n, (record, cause))| {
+            (record, if n < kept { Settled::Quarantined(cause) } else { Settled::Dropped(cause) })
+        }));
+    }
+
+    /// The pipelines of the program.
+    fn sequence(&self) -> String {
+        let mut names: Vec<&str> = self.program.steps().iter().map(|step| &*step.pipeline).collect();
+        names.dedup();
+        format!("pipeline {}", names.join(", "))
+    }
+
+    fn step_name(&self, step: Option<StepId>) -> String {
+        let Some(step) = step.and_then(|step| self.program.steps().get(step.0 as usize)) else {
+            return self.sequence();
+        };
+        let tag = step.tag.as_ref().map(|tag| format!(" {tag:?}")).unwrap_or_default();
+        let (file, line) = (step.at.file.display(), step.at.line);
+        format!("pipeline {}, {}{tag} ({file}:{line})", step.pipeline, step.kind)
     }
 
     fn report(&self, device: &str) {
-        for failed in self.output.failed.iter().take(LOGGED_AT_MOST) {
-            let count = self.output.failed.len();
+        let dropped = || self.output.failed.iter().filter(|failed| !is_kept(failed));
+        for failed in dropped().take(LOGGED_AT_MOST) {
+            let count = dropped().count();
             tracing::warn!(device, count, error = %failed.cause, "events dropped: a processor failed and nothing handled it");
-        }
-        if !self.poisonous.is_empty() {
-            tracing::error!(
-                device,
-                count = self.poisonous.len(),
-                "events dropped: a processor panicked on them"
-            );
         }
     }
 
@@ -244,7 +303,8 @@ impl Stage {
         let all_kept = output.dropped.is_empty()
             && output.failed.is_empty()
             && output.passed_over.is_empty()
-            && self.poisonous.is_empty();
+            && self.poisonous.is_empty()
+            && self.aside.is_empty();
         if all_kept && output.routings.is_empty() {
             let events = output.kept.iter().map(event).collect();
             return Verdicts { plain: true, events, ways: Vec::new(), ended: Vec::new() };
@@ -271,11 +331,23 @@ impl Stage {
             ways.push(way);
         }
         ended.extend(output.dropped.iter().map(|d| (d.record, Settled::Dropped(Cause::Pipeline))));
-        ended.extend(output.failed.iter().map(|f| (f.record, Settled::Dropped(Cause::Failed))));
-        ended.extend(self.poisonous.iter().map(|record| (*record, Settled::Dropped(Cause::Poison))));
+        let failed = output.failed.iter().filter(|failed| !is_kept(failed));
+        ended.extend(failed.map(|f| (f.record, Settled::Dropped(Cause::Failed))));
+        ended.extend(&self.aside);
         debug_assert!(ended.iter().all(|(record, _)| *record < batch.len()));
         Verdicts { plain: false, events: events.into(), ways, ended }
     }
+}
+
+/// Whether a failed record goes to quarantine: its pipeline says so, or it took more than any may.
+fn is_kept(failed: &Failed) -> bool {
+    failed.kept || failed.cause.is_limit()
+}
+
+/// What a panic said.
+fn said(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
 }
 
 /// What became of the records of a batch.
@@ -402,6 +474,7 @@ impl Child for Stage {
         let now = me.context.common.clock.unix_nanos() as i64;
         self.output.clear();
         self.poisonous.clear();
+        self.aside.clear();
         let mut next = claims.iter().map(Claim::first).min().unwrap_or(0);
         while next < batch.len() {
             let end = (next + TURN_RECORDS).min(batch.len());
@@ -412,6 +485,9 @@ impl Child for Stage {
             }
         }
         self.report(&label.name);
+        if !self.poisonous.is_empty() || self.output.failed.iter().any(is_kept) {
+            self.put_aside(me, &batch, &claims).await;
+        }
         self.deliver(&batch, claims, &surroundings);
         Ok(Next::Continue)
     }

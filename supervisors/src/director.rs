@@ -12,7 +12,10 @@ use actors::child::spec::Common;
 use actors::child::{ChildSpec, Faults, Home, Order, State, Tree};
 use actors::data::{Device, Door, Lanes, Profile, Sockets, Target};
 use actors::device::file::{Checkpoints, Keeper};
+use actors::quarantine::{self, Quarantine, QuarantineSettings};
 use actors::router::Router;
+use crate::replay::Replayer;
+use config::service::PersistentStorage;
 use config::{DeviceKind, Diagnostic, Snapshot};
 use event::{Budget, DeviceId, PlaceId};
 use parking_lot::Mutex;
@@ -124,6 +127,9 @@ pub struct Left {
     pub events: u64,
 }
 
+/// What is sent once more is counted as that of a device of this name, which no configuration can have.
+const REPLAY_DEVICE: &str = "(replay)";
+
 /// How often a retired target must be found done before it goes.
 const DONE_TIMES: u32 = 2;
 
@@ -136,6 +142,7 @@ impl Director {
         // Every connection is a file; the soft limit of many systems is 1024.
         OpenFiles::raise();
         let lanes = Lanes::start(options.lanes)?;
+        let quarantine = quarantine(&snapshot, &options);
         let common = Common {
             tree: Tree::new(options.clock.clone()),
             clock: options.clock,
@@ -143,6 +150,7 @@ impl Director {
             disk: options.disk,
             sockets: Sockets::default(),
             faults: Faults::default(),
+            quarantine,
         };
         let wiring = Wiring::new(lanes.clone());
         let lane = lanes.all().iter().map(|_| Announce::default()).collect();
@@ -150,7 +158,8 @@ impl Director {
         let (inventory, budget) = (Inventory::default(), Budget::new(snapshot.service.memory_budget_bytes));
         let view = {
             let (tree, clock, routes) = (common.tree.clone(), common.clock.clone(), wiring.routes.clone());
-            View::new(tree, inventory.clone(), budget.clone(), clock, routes)
+            let (quarantine, lanes) = (common.quarantine.clone(), lanes.clone());
+            View::new(tree, inventory.clone(), budget.clone(), clock, routes, Replayer::new(quarantine, lanes))
         };
         let control = options.control.as_ref();
         let control = control.map(|control| control::children(control, &view, snapshot.service.control));
@@ -164,6 +173,7 @@ impl Director {
                 group("control", &common, &Announce::default(), control.unwrap_or_default()),
                 // It stops after the targets: what they delivered at last is written down, too.
                 keeper(&checkpoints),
+                quarantine_keeper(&common.quarantine),
                 group("targets", &common, &groups.targets, Vec::new()),
                 group("lanes", &common, &groups.lanes, lane_children),
                 group("devices", &common, &groups.devices, Vec::new()),
@@ -229,6 +239,7 @@ impl Director {
             }
         }
         self.wiring.route(&snapshot, &self.inventory.targets_named(&enabled), &self.doors);
+        self.common.quarantine.label(self.wiring.labels(&snapshot));
         self.change_devices(&old, &snapshot, entrances).await;
 
         for (name, places) in stages.retired {
@@ -422,6 +433,11 @@ impl Inventory {
         named.map(|(name, target)| (name.clone(), Arc::clone(target))).collect()
     }
 
+    /// Whose events are sent once more: a device beside those of the configuration.
+    pub(crate) fn replay_device(&self, budget: &Budget) -> Arc<Device> {
+        self.device_or_new(u64::MAX, REPLAY_DEVICE, budget)
+    }
+
     /// The device of that name.
     pub fn device(&self, name: &str) -> Option<Arc<Device>> {
         self.0.lock().devices.get(name).cloned()
@@ -457,6 +473,22 @@ fn enabled_targets(snapshot: &Snapshot) -> BTreeSet<String> {
 fn keeper(checkpoints: &Checkpoints) -> ChildSpec {
     let checkpoints = checkpoints.clone();
     ChildSpec::new("checkpoints", "keeper", Home::Control, move || Ok(Keeper::new(checkpoints.clone())))
+}
+
+fn quarantine(snapshot: &Snapshot, options: &Options) -> Quarantine {
+    let settings = QuarantineSettings {
+        root: options.root.clone(),
+        quota_bytes: snapshot.service.quarantine_bytes,
+        prepared: snapshot.service.persistent_storage != PersistentStorage::Off,
+    };
+    Quarantine::new(settings, Arc::clone(&options.disk), options.clock.clone(), options.rng.clone())
+}
+
+/// It stops after lanes and targets, which may have something to set aside until their end.
+fn quarantine_keeper(quarantine: &Quarantine) -> ChildSpec {
+    let quarantine = quarantine.clone();
+    let make = move || Ok(quarantine::Keeper::new(quarantine.clone()));
+    ChildSpec::new("quarantine", "keeper", Home::Control, make)
 }
 
 fn group(name: &str, common: &Common, announce: &Announce, children: Vec<ChildSpec>) -> ChildSpec {

@@ -24,6 +24,8 @@ pub struct Service {
     pub queue_limit: Duration,
     /// What an acknowledgement to a source promises.
     pub persistent_storage: PersistentStorage,
+    /// `quarantine.max_size`: bytes of disk for events that could not be processed or delivered.
+    pub quarantine_bytes: u64,
     /// Logging.
     pub debug: Debug,
     /// `control`: where the HTTP API listens (port 0: any free one); none: it is off.
@@ -94,6 +96,8 @@ pub struct Fleet {
 impl Service {
     /// The default of [`Service::memory_budget_bytes`], 24 MiB.
     pub const MEMORY_BUDGET_BYTES: u64 = 24 << 20;
+    /// The default of [`Service::quarantine_bytes`], 256 MiB.
+    pub const QUARANTINE_BYTES: u64 = 256 << 20;
     /// The default port of the HTTP API.
     pub const CONTROL_PORT: u16 = 8078;
 }
@@ -107,6 +111,7 @@ impl Default for Service {
             listen_address: Ipv4Addr::UNSPECIFIED.into(),
             queue_limit: Duration::from_secs(48 * 3600),
             persistent_storage: PersistentStorage::Off,
+            quarantine_bytes: Self::QUARANTINE_BYTES,
             debug: Debug { level: 3, console: false, log: false },
             control: Some(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), Self::CONTROL_PORT)),
             memory_budget_bytes: Self::MEMORY_BUDGET_BYTES,
@@ -162,6 +167,11 @@ impl Service {
                 "events on disk",
                 PersistentStorage::decode,
             ),
+            quarantine_bytes: fields.section("quarantine", "events set aside", |quarantine| {
+                let default = Self::QUARANTINE_BYTES;
+                let about = "disk for events that could not be processed or delivered; the oldest make room";
+                quarantine.or("max_size", Bytes(1 << 20..=1 << 40), default, "256MiB", about)
+            }),
             debug: fields.section("debug", "logging", Debug::decode),
             control: fields.section("control", "HTTP API", control),
             memory_budget_bytes: fields.section("memory", "memory", |memory| {

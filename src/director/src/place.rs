@@ -62,6 +62,23 @@ impl Place {
         self.storage().join("control.sock")
     }
 
+    /// Where the quarantine's events are.
+    pub(crate) fn quarantine(&self) -> PathBuf {
+        actors::quarantine::store::folder(&self.root)
+    }
+
+    /// All journals: the process's, those of targets, the quarantine.
+    pub(crate) fn journals(&self) -> Vec<PathBuf> {
+        let mut all = vec![self.storage().join("journal"), self.quarantine()];
+        for folder in [self.storage().join("spool")] {
+            let inside = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+            all.extend(inside.filter(|path| path.is_dir()));
+        }
+        all.retain(|path| path.is_dir());
+        all.sort();
+        all
+    }
+
     /// The folder of the log files.
     pub(crate) fn logs(&self) -> PathBuf {
         self.storage().join("logs")

@@ -1,12 +1,14 @@
 //! What can be known of a running Director from outside; shared with whoever tells it.
 
 use crate::Inventory;
-use crate::wiring::WayView;
+use crate::replay::Replayer;
+use crate::wiring::{Way, WayView, ways};
+use actors::quarantine::Quarantine;
 use actors::child::Tree;
 use actors::router::RouteTable;
 use actors::tap::{Tap, Wants};
 use config::Snapshot;
-use event::{Budget, DeviceId};
+use event::{BranchId, Budget, DeviceId};
 use parking_lot::Mutex;
 use seams::Clock;
 use serde::{Deserialize, Serialize};
@@ -40,6 +42,7 @@ struct Inner {
     clock: Clock,
     began: Instant,
     tables: Vec<RouteTable>,
+    replayer: Replayer,
     told: Mutex<Told>,
     configurations: watch::Sender<u64>,
 }
@@ -80,10 +83,11 @@ impl View {
         budget: Budget,
         clock: Clock,
         tables: Vec<RouteTable>,
+        replayer: Replayer,
     ) -> Self {
         let began = clock.now();
         let (told, configurations) = (Mutex::default(), watch::Sender::new(0));
-        Self(Arc::new(Inner { tree, inventory, budget, clock, began, tables, told, configurations }))
+        Self(Arc::new(Inner { tree, inventory, budget, clock, began, tables, replayer, told, configurations }))
     }
 
     /// The tree.
@@ -99,6 +103,37 @@ impl View {
     /// The memory for received data.
     pub fn budget(&self) -> &Budget {
         &self.0.budget
+    }
+
+    /// Where events are that nobody could take.
+    pub fn quarantine(&self) -> &Quarantine {
+        self.replayer().quarantine()
+    }
+
+    /// What events are sent once more with.
+    pub(crate) fn replayer(&self) -> &Replayer {
+        &self.0.replayer
+    }
+
+    /// The routes in force, for each lane.
+    pub(crate) fn tables(&self) -> &[RouteTable] {
+        &self.0.tables
+    }
+
+    /// The ways that events of a device take now, with their branches in each lane; none if there is no such device.
+    pub(crate) fn ways_of(&self, device: &str) -> Option<(DeviceId, Vec<(Way, Vec<BranchId>)>)> {
+        let told = self.0.told.lock();
+        let snapshot = told.snapshot.as_ref()?;
+        let id = DeviceId(snapshot.device(device)?.id);
+        let own = ways(snapshot).into_iter().filter(|way| way.device == id);
+        let with_branches = own.filter_map(|way| {
+            let same = |view: &&WayView| {
+                (&view.route, &view.sequence, &view.target) == (&way.route, &way.sequence, &way.target)
+            };
+            let branches = told.ways.iter().find(same)?.branches.clone();
+            Some((way, branches))
+        });
+        Some((id, with_branches.collect()))
     }
 
     /// Time.

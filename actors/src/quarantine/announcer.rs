@@ -1,0 +1,94 @@
+//! What is said of events that were set aside: the first at once, what follows summed up.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// What happens again and again is summed up so often.
+pub const SUM_UP: Duration = Duration::from_secs(10);
+/// So many different kinds are told apart in one sum; the rest is one kind.
+const MOST_KINDS: usize = 20;
+
+/// The keeper's voice.
+#[derive(Debug, Default)]
+pub(super) struct Announcer {
+    kinds: BTreeMap<Kind, Told>,
+    said: Option<Instant>,
+}
+
+/// What is summed up together.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Kind {
+    pub(super) cause: &'static str,
+    /// The pipeline or target.
+    pub(super) place: String,
+    pub(super) kept: bool,
+}
+
+#[derive(Debug)]
+struct Told {
+    events: u64,
+    last: String,
+}
+
+impl Announcer {
+    /// An event was set aside, or could not be.
+    pub(super) fn note(&mut self, kind: Kind, why: &str) {
+        let known = self.kinds.contains_key(&kind) || self.kinds.len() < MOST_KINDS;
+        let kind = if known { kind } else { Kind { place: "others".to_owned(), ..kind } };
+        let told = self.kinds.entry(kind).or_insert_with(|| Told { events: 0, last: String::new() });
+        told.events += 1;
+        if told.events == 1 {
+            why.clone_into(&mut told.last);
+        }
+    }
+
+    /// When there is something to say.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let at = self.said.map(|said| said + SUM_UP);
+        (!self.kinds.is_empty()).then(|| at.unwrap_or_else(Instant::now))
+    }
+
+    /// What is to be said now, if it is time.
+    pub(super) fn sentences(&mut self, now: Instant) -> Vec<(Kind, String)> {
+        if self.due().is_none_or(|due| due > now) {
+            return Vec::new();
+        }
+        self.said = Some(now);
+        let sentence = |(kind, told): (Kind, Told)| {
+            let (events, why, place, cause) = (told.events, told.last, &kind.place, kind.cause);
+            let what = match kind.kept {
+                true => format!("{events} events of {place} were put into quarantine ({cause}), one of them because: {why}"),
+                false => {
+                    format!("{events} events of {place} ({cause}) could not be kept in quarantine and were dropped; {why}")
+                }
+            };
+            (kind, what)
+        };
+        std::mem::take(&mut self.kinds).into_iter().map(sentence).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(place: &str) -> Kind {
+        Kind { cause: "poison", place: place.to_owned(), kept: true }
+    }
+
+    #[test]
+    fn the_first_is_said_at_once_and_a_storm_is_summed_up() {
+        let (mut announcer, now) = (Announcer::default(), Instant::now());
+        assert!(announcer.sentences(now).is_empty());
+        announcer.note(kind("p"), "panic");
+        assert_eq!(announcer.sentences(Instant::now()).len(), 1);
+        for n in 0..10_000 {
+            announcer.note(kind(&format!("p{}", n % 100)), "panic");
+        }
+        assert!(announcer.sentences(now + Duration::from_secs(5)).is_empty());
+        let said = announcer.sentences(now + 2 * SUM_UP);
+        assert_eq!(said.len(), MOST_KINDS + 1);
+        assert!(said.iter().any(|(_, text)| text.starts_with("8000 events of others")), "{said:?}");
+        assert_eq!(announcer.due(), None);
+    }
+}

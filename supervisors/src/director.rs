@@ -5,6 +5,7 @@ use crate::device_tree::{DeviceTree, addresses, companions, entrance, keeps_peer
 use crate::lane_watch::LaneWatch;
 use crate::open_files;
 use crate::programs::Programs;
+use crate::replay::Replayer;
 use crate::supervisor::{Announce, Charge, StopOrder, start_root, subtree};
 use crate::target_tree::{Senders, senders, target_tree};
 use crate::wiring::Wiring;
@@ -14,7 +15,6 @@ use actors::data::{Device, Door, Lanes, Profile, Sockets, Target};
 use actors::device::file::{Checkpoints, Keeper};
 use actors::quarantine::{self, Quarantine, QuarantineSettings};
 use actors::router::Router;
-use crate::replay::Replayer;
 use config::service::PersistentStorage;
 use config::{DeviceKind, Diagnostic, Snapshot};
 use event::{Budget, DeviceId, PlaceId};
@@ -159,7 +159,14 @@ impl Director {
         let view = {
             let (tree, clock, routes) = (common.tree.clone(), common.clock.clone(), wiring.routes.clone());
             let (quarantine, lanes) = (common.quarantine.clone(), lanes.clone());
-            View::new(tree, inventory.clone(), budget.clone(), clock, routes, Replayer::new(quarantine, lanes))
+            View::new(
+                tree,
+                inventory.clone(),
+                budget.clone(),
+                clock,
+                routes,
+                Replayer::new(quarantine, lanes),
+            )
         };
         let control = options.control.as_ref();
         let control = control.map(|control| control::children(control, &view, snapshot.service.control));

@@ -17,9 +17,10 @@ mod quarantine;
 
 pub use quarantine::start;
 
+use crate::wiring::Way;
 use actors::data::Lanes;
 use actors::quarantine::Quarantine;
-use event::{Budget, Share};
+use event::{BranchId, Budget, DeviceId, Share};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
@@ -47,6 +48,22 @@ pub struct Order {
     /// Only to this target, by the ways that lead there now.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub target: Option<String>,
+}
+
+/// The ways that events of a device take now.
+pub(crate) struct DeviceWays {
+    /// The device.
+    pub(crate) id: DeviceId,
+    /// Its ways.
+    pub(crate) ways: Vec<PresentWay>,
+}
+
+/// A way in force.
+pub(crate) struct PresentWay {
+    /// The way.
+    pub(crate) way: Way,
+    /// Its branch in each lane.
+    pub(crate) branches: Vec<BranchId>,
 }
 
 impl Replayer {

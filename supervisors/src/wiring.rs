@@ -205,12 +205,13 @@ impl Wiring {
 
     /// The branches that lead through each route to each target, one in each lane.
     pub fn ways(&self) -> Vec<WayView> {
-        let view = |((route, sequence, target), branches): (&(String, Sequence, String), &Vec<BranchId>)| WayView {
-            route: route.clone(),
-            sequence: sequence.clone(),
-            target: target.clone(),
-            branches: branches.clone(),
-        };
+        let view =
+            |((route, sequence, target), branches): (&(String, Sequence, String), &Vec<BranchId>)| WayView {
+                route: route.clone(),
+                sequence: sequence.clone(),
+                target: target.clone(),
+                branches: branches.clone(),
+            };
         self.branches.iter().map(view).collect()
     }
 
@@ -220,7 +221,9 @@ impl Wiring {
         let mut label = |route: &str, sequence: &Sequence, target: &str, branches: &[BranchId]| {
             let (route, target) = (route.to_owned(), target.to_owned());
             let way = WayLabel { route, pipelines: sequence.pipelines.clone(), target };
-            labels.ways.extend(branches.iter().enumerate().map(|(lane, branch)| ((lane, *branch), way.clone())));
+            labels
+                .ways
+                .extend(branches.iter().enumerate().map(|(lane, branch)| ((lane, *branch), way.clone())));
         };
         for ((route, sequence, target), branches) in &self.branches {
             label(route, sequence, target, branches);

@@ -43,23 +43,27 @@ impl Announcer {
     }
 
     /// When there is something to say.
-    pub(super) fn due(&self) -> Option<Instant> {
-        let at = self.said.map(|said| said + SUM_UP);
-        (!self.kinds.is_empty()).then(|| at.unwrap_or_else(Instant::now))
+    pub(super) fn due(&self, now: Instant) -> Option<Instant> {
+        let at = self.said.map_or(now, |said| said + SUM_UP);
+        (!self.kinds.is_empty()).then_some(at)
     }
 
     /// What is to be said now, if it is time.
     pub(super) fn sentences(&mut self, now: Instant) -> Vec<(Kind, String)> {
-        if self.due().is_none_or(|due| due > now) {
+        if self.due(now).is_none_or(|due| due > now) {
             return Vec::new();
         }
         self.said = Some(now);
         let sentence = |(kind, told): (Kind, Told)| {
             let (events, why, place, cause) = (told.events, told.last, &kind.place, kind.cause);
             let what = match kind.kept {
-                true => format!("{events} events of {place} were put into quarantine ({cause}), one of them because: {why}"),
+                true => format!(
+                    "{events} events of {place} were put into quarantine ({cause}), one of them because: {why}"
+                ),
                 false => {
-                    format!("{events} events of {place} ({cause}) could not be kept in quarantine and were dropped; {why}")
+                    format!(
+                        "{events} events of {place} ({cause}) could not be kept in quarantine and were dropped; {why}"
+                    )
                 }
             };
             (kind, what)
@@ -89,6 +93,6 @@ mod tests {
         let said = announcer.sentences(now + 2 * SUM_UP);
         assert_eq!(said.len(), MOST_KINDS + 1);
         assert!(said.iter().any(|(_, text)| text.starts_with("8000 events of others")), "{said:?}");
-        assert_eq!(announcer.due(), None);
+        assert_eq!(announcer.due(now), None);
     }
 }

@@ -206,7 +206,10 @@ impl Quarantine {
         self.with_existing(|store| store.replayed(ids)).unwrap_or(Ok(()))
     }
 
-    fn with_existing<T>(&self, work: impl FnOnce(&mut Store) -> anyhow::Result<T>) -> Option<anyhow::Result<T>> {
+    fn with_existing<T>(
+        &self,
+        work: impl FnOnce(&mut Store) -> anyhow::Result<T>,
+    ) -> Option<anyhow::Result<T>> {
         let mut store = self.0.store.lock();
         let open = store.as_mut()?;
         let done = work(open);
@@ -271,7 +274,8 @@ impl Shared {
         if store.is_some() {
             return Ok(None);
         }
-        let (open, recovery) = Store::open(self.environment.clone(), &self.folder, self.settings.quota_bytes)?;
+        let (open, recovery) =
+            Store::open(self.environment.clone(), &self.folder, self.settings.quota_bytes)?;
         self.note_amount(&open);
         *store = Some(open);
         Ok(Some(recovery))
@@ -289,7 +293,8 @@ impl Shared {
         let describe = |entry: &Entry| {
             let (batch, record) = (&entry.batch, entry.record);
             let (origin, sequence) = (batch.origin(record), batch.first_seq() + u64::from(record));
-            let replayed = self.replays.lock().get(&batch.stream()).and_then(|replays| replays.origin(sequence));
+            let replayed =
+                self.replays.lock().get(&batch.stream()).and_then(|replays| replays.origin(sequence));
             let unnamed = || DeviceName { id: origin.device.0, ..DeviceName::default() };
             let way = |branch: &BranchId| labels.ways.get(&(entry.lane, *branch)).cloned();
             let meta = Meta {

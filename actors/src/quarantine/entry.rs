@@ -145,7 +145,12 @@ pub(super) struct Encoded {
 
 impl Encoded {
     /// The record of an event. What does not go into `limit` bytes leaves its payload behind.
-    pub(super) fn of(meta: &Meta, event: Bytes, payload: Option<Bytes>, limit: u64) -> Result<Self, DecodeError> {
+    pub(super) fn of(
+        meta: &Meta,
+        event: Bytes,
+        payload: Option<Bytes>,
+        limit: u64,
+    ) -> Result<Self, DecodeError> {
         let mut head = vec![FORMAT, 0, 0, 0, 0, 0, 0, 0];
         head.extend_from_slice(&(event.len() as u32).to_le_bytes());
         serde_json::to_writer(&mut head, meta)?;
@@ -176,7 +181,8 @@ impl Kept {
             return Err(DecodeError::Format(format));
         }
         let head = bytes.get(..HEADER_BYTES).ok_or(DecodeError::Short)?;
-        let length = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]) as usize;
+        let length =
+            |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]) as usize;
         let event_at = HEADER_BYTES + length(4);
         let payload_at = event_at + length(8);
         if payload_at > bytes.len() {
@@ -233,7 +239,8 @@ mod tests {
 
     #[test]
     fn a_payload_that_does_not_fit_is_left_behind() {
-        let encoded = Encoded::of(&meta(), Bytes::from_static(b"e"), Some(vec![0; 5000].into()), 4096).unwrap();
+        let encoded =
+            Encoded::of(&meta(), Bytes::from_static(b"e"), Some(vec![0; 5000].into()), 4096).unwrap();
         assert_eq!(Kept::decode(&record(&encoded)).unwrap().payload, None);
     }
 

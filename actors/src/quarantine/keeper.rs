@@ -62,7 +62,7 @@ impl Keeper {
 
     /// Waits for events, writes them, says so.
     async fn turn(&mut self, me: &Me<()>) -> anyhow::Result<()> {
-        let due = self.announcer.due().map(tokio::time::Instant::from_std);
+        let due = self.announcer.due(Instant::now()).map(tokio::time::Instant::from_std);
         let quarantine = self.quarantine.clone();
         let mut inbox = quarantine.inbox().lock().await;
         let first = async {

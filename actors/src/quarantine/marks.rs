@@ -74,7 +74,8 @@ impl Ranges {
         }
         let at = self.0.partition_point(|range| range.end < added.start);
         let until = self.0.partition_point(|range| range.start <= added.end);
-        let joined = self.0[at..until].iter().fold(added, |all, r| all.start.min(r.start)..all.end.max(r.end));
+        let joined =
+            self.0[at..until].iter().fold(added, |all, r| all.start.min(r.start)..all.end.max(r.end));
         self.0.splice(at..until, [joined]);
     }
 

@@ -145,7 +145,8 @@ mod tests {
 
     fn chosen(words: &str) -> Vec<u64> {
         let selection: Selection = words.parse().expect(words);
-        let all = (0..10).map(|n| kept(n, if n % 2 == 0 { "poison" } else { "refused" }, &format!("t{}", n % 3)));
+        let all =
+            (0..10).map(|n| kept(n, if n % 2 == 0 { "poison" } else { "refused" }, &format!("t{}", n % 3)));
         let mut marks = Marks::default();
         marks.purged.insert(9..10);
         marks.replayed.insert(0..3);
@@ -166,7 +167,9 @@ mod tests {
 
     #[test]
     fn other_words_are_refused() {
-        for word in ["some", "cause=", "color=red", "older=soon", "older=", "5-", "-5", "older=99999999999999999d"] {
+        for word in
+            ["some", "cause=", "color=red", "older=soon", "older=", "5-", "-5", "older=99999999999999999d"]
+        {
             assert!(word.parse::<Selection>().is_err(), "{word}");
         }
     }

@@ -18,6 +18,9 @@ const FLOOR_BYTES: u64 = 64 << 20;
 /// Appended at once at most, but for a single event that is longer.
 const APPEND_BYTES: u64 = 1 << 20;
 
+/// What the journal adds to a record, at most: see `Journal::max_batch_bytes`.
+const RECORD_BYTES: u64 = 48;
+
 /// Where the events are, below an installation's root.
 pub fn folder(root: &Path) -> PathBuf {
     root.join("storage").join("quarantine")
@@ -81,9 +84,15 @@ pub struct Unreadable {
 impl Store {
     /// Opens or creates it with a quota.
     ///
+    /// Marks that can't be read are set aside, and all events are listed again: that must not keep others out.
+    ///
     /// # Errors
-    /// When the journal can't be opened, or the marks are not understood: then nobody knows what was purged.
-    pub fn open(environment: Environment, folder: &Path, quota_bytes: u64) -> anyhow::Result<(Self, Recovery)> {
+    /// When the journal can't be opened.
+    pub fn open(
+        environment: Environment,
+        folder: &Path,
+        quota_bytes: u64,
+    ) -> anyhow::Result<(Self, Recovery)> {
         let segment = (quota_bytes / SEGMENTS).clamp(LEAST_SEGMENT_BYTES, MOST_SEGMENT_BYTES) & !4095;
         let options = Options {
             segment_bytes: segment,
@@ -95,7 +104,8 @@ impl Store {
         };
         let disk = std::sync::Arc::clone(&environment.disk);
         let (journal, recovery) = Journal::open(environment, folder, options)?;
-        let mut store = Self { marks: load_marks(&*disk, folder)?, journal, disk, folder: folder.to_owned() };
+        let mut store =
+            Self { marks: marks_or_none(&*disk, folder), journal, disk, folder: folder.to_owned() };
         store.marks.keep(store.ids());
         Ok((store, recovery))
     }
@@ -103,7 +113,7 @@ impl Store {
     /// Writes events and syncs them. The oldest make room when the quota is used up.
     pub fn keep(&mut self, events: &[ToKeep]) -> Written {
         let mut written = Written::default();
-        let limit = self.journal.max_batch_bytes().saturating_sub(64);
+        let limit = self.journal.max_batch_bytes() - RECORD_BYTES;
         let mut encoded = Vec::new();
         for ToKeep { meta, event, payload } in events {
             match Encoded::of(meta, event.clone(), payload.clone(), limit) {
@@ -118,8 +128,8 @@ impl Store {
         while !rest.is_empty() {
             let mut bytes = 0;
             let fitting = rest.iter().take_while(|record| {
-                bytes += record.len();
-                bytes <= APPEND_BYTES
+                bytes += record.len() + RECORD_BYTES;
+                bytes <= APPEND_BYTES.min(limit / 2)
             });
             let (now, later) = rest.split_at(fitting.count().max(1));
             match self.append(now) {
@@ -259,14 +269,22 @@ pub fn look(
     Ok(unreadable)
 }
 
+fn marks_or_none(disk: &dyn Disk, folder: &Path) -> Marks {
+    load_marks(disk, folder).unwrap_or_else(|e| {
+        let (file, aside) = (marks_file(folder), folder.with_extension("marks.damaged"));
+        let kept = match disk.rename(&file, &aside) {
+            Ok(()) => format!("it is kept as {}", aside.display()),
+            Err(e) => format!("it can't be set aside: {e}"),
+        };
+        tracing::error!("{e:#}; {kept}; events that were purged may be listed again");
+        Marks::default()
+    })
+}
+
 fn load_marks(disk: &dyn Disk, folder: &Path) -> anyhow::Result<Marks> {
     let file = marks_file(folder);
     let found = Marks::load(disk, &file).map_err(|e| {
-        anyhow::anyhow!(
-            "cannot read {}, which says what was purged and replayed: {e}; restore it, or remove it to have all events \
-             listed again",
-            file.display()
-        )
+        anyhow::anyhow!("cannot read {}, which says what was purged and replayed: {e}", file.display())
     })?;
     Ok(found.unwrap_or_default())
 }

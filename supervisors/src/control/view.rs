@@ -1,14 +1,14 @@
 //! What can be known of a running Director from outside; shared with whoever tells it.
 
 use crate::Inventory;
-use crate::replay::Replayer;
-use crate::wiring::{Way, WayView, ways};
-use actors::quarantine::Quarantine;
+use crate::replay::{DeviceWays, PresentWay, Replayer};
+use crate::wiring::{WayView, ways};
 use actors::child::Tree;
+use actors::quarantine::Quarantine;
 use actors::router::RouteTable;
 use actors::tap::{Tap, Wants};
 use config::Snapshot;
-use event::{BranchId, Budget, DeviceId};
+use event::{Budget, DeviceId};
 use parking_lot::Mutex;
 use seams::Clock;
 use serde::{Deserialize, Serialize};
@@ -87,7 +87,17 @@ impl View {
     ) -> Self {
         let began = clock.now();
         let (told, configurations) = (Mutex::default(), watch::Sender::new(0));
-        Self(Arc::new(Inner { tree, inventory, budget, clock, began, tables, replayer, told, configurations }))
+        Self(Arc::new(Inner {
+            tree,
+            inventory,
+            budget,
+            clock,
+            began,
+            tables,
+            replayer,
+            told,
+            configurations,
+        }))
     }
 
     /// The tree.
@@ -121,7 +131,7 @@ impl View {
     }
 
     /// The ways that events of a device take now, with their branches in each lane; none if there is no such device.
-    pub(crate) fn ways_of(&self, device: &str) -> Option<(DeviceId, Vec<(Way, Vec<BranchId>)>)> {
+    pub(crate) fn ways_of(&self, device: &str) -> Option<DeviceWays> {
         let told = self.0.told.lock();
         let snapshot = told.snapshot.as_ref()?;
         let id = DeviceId(snapshot.device(device)?.id);
@@ -131,9 +141,9 @@ impl View {
                 (&view.route, &view.sequence, &view.target) == (&way.route, &way.sequence, &way.target)
             };
             let branches = told.ways.iter().find(same)?.branches.clone();
-            Some((way, branches))
+            Some(PresentWay { way, branches })
         });
-        Some((id, with_branches.collect()))
+        Some(DeviceWays { id, ways: with_branches.collect() })
     }
 
     /// Time.

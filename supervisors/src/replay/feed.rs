@@ -5,11 +5,12 @@ use actors::quarantine::Quarantine;
 use actors::quarantine::desk::Replays;
 use actors::router::RouteTable;
 use bytes::Bytes;
-use event::{Batch, BranchId, DeviceFlow, DeviceId, Layout, Ledger, Origin, Parts, Record, RecordFlags, Share};
+use event::{
+    Batch, BranchId, DeviceFlow, DeviceId, Layout, Ledger, Origin, Parts, Record, RecordFlags, Share,
+};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::sync::watch;
 
 /// A batch goes on at so many records or bytes.
 const BATCH_RECORDS: usize = 256;
@@ -32,7 +33,6 @@ pub(super) struct Again {
 pub(super) struct Feed {
     device: DeviceId,
     ledger: Ledger,
-    acknowledged: watch::Receiver<u64>,
     table: RouteTable,
     quarantine: Quarantine,
     replays: Arc<Replays>,
@@ -58,7 +58,6 @@ impl Feed {
         table.detour(ledger.stream(), branches.into());
         Self {
             device,
-            acknowledged: ledger.acknowledged(),
             table: table.clone(),
             replays: quarantine.replaying(ledger.stream()),
             quarantine: quarantine.clone(),
@@ -113,7 +112,7 @@ impl Feed {
 
     /// The numbers of the events that were settled since the last call.
     pub(super) fn settled(&mut self) -> Vec<u64> {
-        let upto = *self.acknowledged.borrow_and_update();
+        let upto = self.ledger.settled();
         let count = (upto - self.settled) as usize;
         self.settled = upto;
         self.under_way.drain(..count).collect()

@@ -1,7 +1,7 @@
 //! Events of the quarantine are sent once more.
 
-use super::Order;
 use super::feed::{Again, Feed};
+use super::{DeviceWays, Order, PresentWay};
 use crate::control::View;
 use crate::wiring::Way;
 use actors::data::{Device, Lane};
@@ -32,7 +32,7 @@ struct Course {
     device: Arc<Device>,
     feeds: HashMap<(DeviceId, Vec<BranchId>), Feed>,
     /// The ways of each device, as long as the configuration stays the same.
-    ways: HashMap<String, Option<(DeviceId, Vec<(Way, Vec<BranchId>)>)>>,
+    ways: HashMap<String, Option<DeviceWays>>,
     generation: u64,
     settled: u64,
     marked: Instant,
@@ -112,7 +112,10 @@ impl Course {
         }
         let text = self.result();
         tracing::info!("{text}");
-        self.say(text).await;
+        // The next one may begin as soon as this one says that it is over.
+        let lines = self.lines.clone();
+        drop(self);
+        let _ = lines.send(format!("{text}\n").into()).await;
     }
 
     async fn send(&mut self, kept: Kept) {
@@ -123,7 +126,7 @@ impl Course {
         }
         let name = &kept.meta.device.name;
         let ways = self.ways.entry(name.clone()).or_insert_with(|| self.view.ways_of(name));
-        let Some((device, ways)) = ways else {
+        let Some(DeviceWays { id: device, ways }) = ways else {
             *self.left_out.entry("their device is no longer in the configuration").or_default() += 1;
             return;
         };
@@ -192,7 +195,12 @@ impl Course {
 }
 
 /// Reads what is meant and was there at the beginning: what is set aside again meanwhile is not sent again. Blocks.
-fn read(quarantine: &Quarantine, selection: &Selection, now: u64, to: &mpsc::Sender<Kept>) -> anyhow::Result<()> {
+fn read(
+    quarantine: &Quarantine,
+    selection: &Selection,
+    now: u64,
+    to: &mpsc::Sender<Kept>,
+) -> anyhow::Result<()> {
     let end = quarantine.end();
     look(&**quarantine.disk(), quarantine.folder(), |mut kept, marks| {
         if kept.id >= end {
@@ -209,17 +217,12 @@ fn read(quarantine: &Quarantine, selection: &Selection, now: u64, to: &mpsc::Sen
 }
 
 /// The branches on which an event is sent once more.
-fn branches(
-    present: &[(Way, Vec<BranchId>)],
-    was_on: &[WayLabel],
-    target: Option<&str>,
-    lane: usize,
-) -> Vec<BranchId> {
+fn branches(present: &[PresentWay], was_on: &[WayLabel], target: Option<&str>, lane: usize) -> Vec<BranchId> {
     let mut chosen = Vec::new();
     let mut choose = |takes: &dyn Fn(&Way) -> bool, most: usize| {
-        let fitting = present.iter().filter(|(way, _)| takes(way)).take(most);
+        let fitting = present.iter().filter(|present| takes(&present.way)).take(most);
         let before = chosen.len();
-        chosen.extend(fitting.filter_map(|(_, branches)| branches.get(lane).copied()));
+        chosen.extend(fitting.filter_map(|present| present.branches.get(lane).copied()));
         chosen.len() > before
     };
     if let Some(target) = target {
@@ -232,9 +235,10 @@ fn branches(
         // Where pipelines chose the target, they do so again on any way that runs them.
         let found = match label.route.is_empty() {
             true => choose(&same_pipelines, 1),
-            false => {
-                choose(&|way| way.route == label.route && same_pipelines(way) && way.target == label.target, 1)
-            }
+            false => choose(
+                &|way| way.route == label.route && same_pipelines(way) && way.target == label.target,
+                1,
+            ),
         };
         if !found {
             choose(&|way| way.target == label.target, usize::MAX);
@@ -250,11 +254,11 @@ mod tests {
     use super::*;
     use crate::programs::Sequence;
 
-    fn way(route: &str, pipelines: &[&str], target: &str, branch: u32) -> (Way, Vec<BranchId>) {
+    fn way(route: &str, pipelines: &[&str], target: &str, branch: u32) -> PresentWay {
         let pipelines = pipelines.iter().map(|p| (*p).to_owned()).collect();
         let sequence = Sequence { pipelines, guard: None };
         let way = Way { route: route.into(), sequence, target: target.into(), device: DeviceId(1) };
-        (way, vec![BranchId(branch)])
+        PresentWay { way, branches: vec![BranchId(branch)] }
     }
 
     fn label(route: &str, pipelines: &[&str], target: &str) -> WayLabel {
@@ -264,7 +268,12 @@ mod tests {
 
     #[test]
     fn an_event_takes_the_ways_it_was_on() {
-        let present = [way("a", &["p"], "x", 1), way("a", &["q"], "x", 2), way("b", &[], "y", 3), way("b", &[], "z", 4)];
+        let present = [
+            way("a", &["p"], "x", 1),
+            way("a", &["q"], "x", 2),
+            way("b", &[], "y", 3),
+            way("b", &[], "z", 4),
+        ];
         let chosen = |was_on: &[WayLabel], target| {
             branches(&present, was_on, target, 0).iter().map(|branch| branch.0).collect::<Vec<_>>()
         };

@@ -227,7 +227,8 @@ impl HttpSender {
     ) {
         let at: Arc<str> = self.settings.endpoints[endpoint].to_string().into();
         let mut entries = Vec::with_capacity(request.events() as usize);
-        let events = request.pieces.iter().flat_map(|piece| piece.events.clone().map(|n| (&piece.content, n)));
+        let events =
+            request.pieces.iter().flat_map(|piece| piece.events.clone().map(|n| (&piece.content, n)));
         for (number, (content, event)) in events.enumerate() {
             let why = whys.get(number).or(whys.first()).copied().unwrap_or_default();
             entries.push(Entry {

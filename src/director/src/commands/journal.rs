@@ -31,7 +31,8 @@ pub(super) fn journal(arguments: &Arguments, place: &Place) -> Result<Exit, Fail
         folder => vec![PathBuf::from(folder)],
     };
     if folders.is_empty() {
-        let text = format!("there is no journal below {}; name its folder", place.root().join("storage").display());
+        let text =
+            format!("there is no journal below {}; name its folder", place.root().join("storage").display());
         return Err(Failed::new(Exit::Failure, anyhow::anyhow!(text)));
     }
     let span = Span::of(arguments)?;
@@ -116,7 +117,8 @@ fn describe(folder: &Path, action: Action, json: bool, lines: &mut Lines) -> Res
     if action != Action::Cursors {
         for segment in &found.segments {
             let (first, last) = segment.unix_nanos.map_or_else(Default::default, |(a, b)| (time(a), time(b)));
-            let times = if depth == Depth::Verify { format!("{first} to {last}") } else { format!("from {first}") };
+            let times =
+                if depth == Depth::Verify { format!("{first} to {last}") } else { format!("from {first}") };
             let damage = if segment.header_damaged { ", header damaged" } else { "" };
             lines.print(format!(
                 "  segment {:>6}  positions {} to {}, {} of {} KiB used, {times}{damage}",
@@ -145,7 +147,10 @@ fn describe(folder: &Path, action: Action, json: bool, lines: &mut Lines) -> Res
         let records: u64 = damaged.iter().map(|gap| gap.records()).sum();
         let verdict = match whole {
             true => "  all checksums are right".to_owned(),
-            false => format!("  {records} records in {} places can't be read; those around them can", damaged.len()),
+            false => format!(
+                "  {records} records in {} places can't be read; those around them can",
+                damaged.len()
+            ),
         };
         lines.print(verdict)?;
     }
@@ -207,7 +212,13 @@ fn gap_text(gap: &Gap) -> String {
         GapCause::Damaged => "damaged",
         GapCause::Purged => "released",
     };
-    format!("positions {} to {} are {why}: {} records, at most {} bytes", gap.from, gap.to, gap.records(), gap.bytes)
+    format!(
+        "positions {} to {} are {why}: {} records, at most {} bytes",
+        gap.from,
+        gap.to,
+        gap.records(),
+        gap.bytes
+    )
 }
 
 /// Prints the events of a folder; whether all could be read.

@@ -30,9 +30,9 @@ pub(super) fn quarantine(arguments: &Arguments, place: &Place) -> Result<Exit, F
         ("" | "list", which) => list(arguments, place, which),
         ("show", "") => Err(usage("name the events: -quarantine show 12")),
         ("show", which) => show(arguments, place, which),
-        ("replay" | "purge", "") => {
-            Err(usage(&format!("say which events: -quarantine {action} all, or 12 15-20, or cause=poison older=7d")))
-        }
+        ("replay" | "purge", "") => Err(usage(&format!(
+            "say which events: -quarantine {action} all, or 12 15-20, or cause=poison older=7d"
+        ))),
         ("replay", which) => replay(arguments, place, which),
         ("purge", which) => purge(place, which),
         (other, _) => {
@@ -87,7 +87,12 @@ fn list(arguments: &Arguments, place: &Place, which: &str) -> Result<Exit, Faile
         let Kept { id, at, meta, .. } = kept;
         let mark = if replayed { " (replayed)" } else { "" };
         let why = harmless(format!("{}: {}", places(kept), meta.why).as_bytes(), SHOWN);
-        lines.print(format!("{id:>6}  {:<20}  {:<9}  {:<16}  {why}{mark}", time(*at), meta.cause, meta.device.name))
+        lines.print(format!(
+            "{id:>6}  {:<20}  {:<9}  {:<16}  {why}{mark}",
+            time(*at),
+            meta.cause,
+            meta.device.name
+        ))
     })?;
     if !json {
         let mut text = match events {
@@ -132,7 +137,10 @@ fn show(arguments: &Arguments, place: &Place, which: &str) -> Result<Exit, Faile
     if found {
         return Ok(Exit::Ok);
     }
-    Err(Failed::new(Exit::Failure, anyhow::anyhow!("no event {which} is in quarantine; -quarantine list shows all")))
+    Err(Failed::new(
+        Exit::Failure,
+        anyhow::anyhow!("no event {which} is in quarantine; -quarantine list shows all"),
+    ))
 }
 
 fn described(kept: &Kept, marks: &Marks) -> String {
@@ -146,8 +154,17 @@ fn described(kept: &Kept, marks: &Marks) -> String {
         meta.at,
     );
     for way in &meta.ways {
-        let route = if way.route.is_empty() { "chosen by a pipeline".to_owned() } else { format!("route {}", way.route) };
-        let _ = writeln!(text, "way       {route}, pipelines [{}], target {}", way.pipelines.join(", "), way.target);
+        let route = if way.route.is_empty() {
+            "chosen by a pipeline".to_owned()
+        } else {
+            format!("route {}", way.route)
+        };
+        let _ = writeln!(
+            text,
+            "way       {route}, pipelines [{}], target {}",
+            way.pipelines.join(", "),
+            way.target
+        );
     }
     let peer = meta.peer.map_or_else(String::new, |peer| format!(" from {peer}"));
     let _ = writeln!(
@@ -208,7 +225,8 @@ fn purge(place: &Place, which: &str) -> Result<Exit, Failed> {
     if !place.quarantine().is_dir() {
         return say("0 events purged\n");
     }
-    let environment = Environment { disk: Arc::new(RealDisk), clock: Clock::system(), rng: Rng::from_system() };
+    let environment =
+        Environment { disk: Arc::new(RealDisk), clock: Clock::system(), rng: Rng::from_system() };
     let now = environment.clock.unix_nanos();
     let (mut store, _) = Store::open(environment, &place.quarantine(), config::Service::QUARANTINE_BYTES)?;
     let purged = store.purge(&selection, now)?;

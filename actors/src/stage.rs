@@ -4,20 +4,21 @@
 //! events that are left to the senders of those branches. The run is synchronous and pure, under `catch_unwind`: an
 //! event that makes a processor panic, or exceeds a limit, goes to quarantine, the others go on, and no actor restarts for
 //! it; the batch waits for that (a group append and a sync), the lane does not. Long batches are run
-//! in parts, so that the lane's sockets get their turn.
+//! in parts, so that the lane's sockets get their turn. What is set aside, and how: [`aside`].
+
+mod aside;
 
 use crate::child::actor::Next;
 use crate::child::{Child, Me};
 use crate::data::address::{Address, Occupancy, TakesWork};
 use crate::data::buffers::Buffers;
 use crate::data::delivery::{Delivery, Door, Encoded, EncodedEvent, Payload};
-use crate::quarantine::Entry;
+use aside::{is_kept, said};
 use event::ledger::Work;
 use event::model::Keys;
 use event::{Batch, BranchId, Cause, Claim, DeviceId, Layout, Settled};
 use parking_lot::RwLock;
-use pipeline::{Failed, Input, Origin, Output, Program, Scratch, StepId};
-use std::any::Any;
+use pipeline::{Input, Origin, Output, Program, Scratch};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -167,59 +168,6 @@ impl Stage {
         })
     }
 
-    /// Puts aside what is to be kept in quarantine, and waits for it.
-    async fn put_aside(&mut self, me: &Me<StageMessage>, batch: &Batch, claims: &[Claim]) {
-        let surroundings = self.table.current();
-        let reroutes = surroundings.reroutes.get(&self.place);
-        let is_rerouted =
-            |claim: &&Claim| reroutes.is_some_and(|all| all.values().any(|branch| *branch == claim.branch()));
-        let own: Vec<&Claim> = claims.iter().filter(|claim| !is_rerouted(claim)).collect();
-        let branches: Arc<[BranchId]> = own.iter().map(|claim| claim.branch()).collect();
-        let first = own.iter().map(|claim| claim.first()).min();
-        let entry = |record: u32, cause: Cause, why: &str, at: &str| Entry {
-            cause,
-            why: why.into(),
-            at: at.into(),
-            lane: me.context.lane(),
-            branches: Arc::clone(&branches),
-            batch: batch.clone(),
-            record,
-            payload: None,
-        };
-        let panics = self.poisonous.iter().map(|(record, panic)| {
-            entry(*record, Cause::Poison, &format!("a processor panicked: {panic}"), &self.sequence())
-        });
-        let failures = self.output.failed.iter().filter(|failed| is_kept(failed)).map(|failed| {
-            let cause = if failed.cause.is_limit() { Cause::Poison } else { Cause::Failed };
-            entry(failed.record, cause, &failed.cause.to_string(), &self.step_name(failed.step))
-        });
-        // Without a claim of its own the batch is here for what was sent elsewhere by name.
-        let mut entries: Vec<Entry> =
-            panics.chain(failures).filter(|entry| first.is_some_and(|first| entry.record >= first)).collect();
-        entries.sort_by_key(|entry| entry.record);
-        let whose: Vec<(u32, Cause)> = entries.iter().map(|entry| (entry.record, entry.cause)).collect();
-        let kept = me.waiting(me.context.common.quarantine.keep(entries)).await;
-        self.aside.extend(whose.into_iter().enumerate().map(|(n, (record, cause))| {
-            (record, if n < kept { Settled::Quarantined(cause) } else { Settled::Dropped(cause) })
-        }));
-    }
-
-    /// The pipelines of the program.
-    fn sequence(&self) -> String {
-        let mut names: Vec<&str> = self.program.steps().iter().map(|step| &*step.pipeline).collect();
-        names.dedup();
-        format!("pipeline {}", names.join(", "))
-    }
-
-    fn step_name(&self, step: Option<StepId>) -> String {
-        let Some(step) = step.and_then(|step| self.program.steps().get(step.0 as usize)) else {
-            return self.sequence();
-        };
-        let tag = step.tag.as_ref().map(|tag| format!(" {tag:?}")).unwrap_or_default();
-        let (file, line) = (step.at.file.display(), step.at.line);
-        format!("pipeline {}, {}{tag} ({file}:{line})", step.pipeline, step.kind)
-    }
-
     fn report(&self, device: &str) {
         let dropped = || self.output.failed.iter().filter(|failed| !is_kept(failed));
         for failed in dropped().take(LOGGED_AT_MOST) {
@@ -337,17 +285,6 @@ impl Stage {
         debug_assert!(ended.iter().all(|(record, _)| *record < batch.len()));
         Verdicts { plain: false, events: events.into(), ways, ended }
     }
-}
-
-/// Whether a failed record goes to quarantine: its pipeline says so, or it took more than any may.
-fn is_kept(failed: &Failed) -> bool {
-    failed.kept || failed.cause.is_limit()
-}
-
-/// What a panic said.
-fn said(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
 }
 
 /// What became of the records of a batch.

@@ -12,6 +12,7 @@
 //!
 //! Cost: replayed bytes have a budget of their own (R5), so that nothing that comes in waits for them.
 
+mod course;
 mod feed;
 mod quarantine;
 

@@ -70,10 +70,8 @@ impl Place {
     /// All journals: the process's, those of targets, the quarantine.
     pub(crate) fn journals(&self) -> Vec<PathBuf> {
         let mut all = vec![self.storage().join("journal"), self.quarantine()];
-        for folder in [self.storage().join("spool")] {
-            let inside = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-            all.extend(inside.filter(|path| path.is_dir()));
-        }
+        let spools = fs::read_dir(self.storage().join("spool")).into_iter().flatten().flatten();
+        all.extend(spools.map(|entry| entry.path()));
         all.retain(|path| path.is_dir());
         all.sort();
         all

@@ -81,8 +81,9 @@ impl Readiness {
     /// At present.
     pub fn now(view: &View) -> Self {
         let (phase, nodes) = (view.phase(), view.tree().nodes());
-        let waiting_for: Vec<Troubled> =
-            nodes.into_iter().filter(|node| node.path.starts_with("devices/")).filter_map(not_open).collect();
+        let mut waiting_for = not_there(view, &nodes);
+        waiting_for
+            .extend(nodes.into_iter().filter(|node| node.path.starts_with("devices/")).filter_map(not_open));
         Self { ready: phase == Phase::Running && waiting_for.is_empty(), phase, waiting_for }
     }
 }
@@ -95,6 +96,18 @@ fn trouble(node: NodeView) -> Option<Troubled> {
     }
     let why = if node.trouble { node.condition } else { node.last_error };
     Some(Troubled { path: node.path, state: node.state, why: why.unwrap_or_default() })
+}
+
+/// Devices that are in the configuration and not in the tree yet.
+fn not_there(view: &View, nodes: &[NodeView]) -> Vec<Troubled> {
+    let Some(snapshot) = view.snapshot() else { return Vec::new() };
+    let paths = snapshot
+        .devices
+        .iter()
+        .filter(|device| device.status)
+        .map(|device| format!("devices/{}", device.name));
+    let missing = paths.filter(|path| !nodes.iter().any(|node| node.path == *path));
+    missing.map(|path| Troubled { path, state: State::Starting, why: "not up yet".to_owned() }).collect()
 }
 
 /// Why an entrance does not take in what it should, if so.

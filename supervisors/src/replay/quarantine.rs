@@ -1,46 +1,18 @@
 //! Events of the quarantine are sent once more.
 
-use super::feed::{Again, Feed};
-use super::{DeviceWays, Order, PresentWay};
+use super::course::{Course, LOOK, TELL};
+use super::feed::Again;
+use super::{Order, PresentWay};
 use crate::control::View;
 use crate::wiring::Way;
-use actors::data::{Device, Lane};
 use actors::quarantine::{Kept, Quarantine, Selection, WayLabel, look};
-use actors::router::RouteTable;
-use anyhow::Context;
 use bytes::Bytes;
-use event::{BranchId, DeviceId};
-use std::collections::{BTreeMap, HashMap};
-use std::fmt::Write;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-use tokio::sync::{OwnedMutexGuard, mpsc};
+use event::BranchId;
+use std::time::Instant;
+use tokio::sync::mpsc;
 
 /// Events that are read ahead.
 const READ_AHEAD: usize = 16;
-/// How often it is looked what is settled.
-const LOOK: Duration = Duration::from_millis(100);
-/// How often it is told how it goes, in looks.
-const TELL: u32 = 10;
-
-/// A replay under way.
-struct Course {
-    view: View,
-    target: Option<String>,
-    lane: Arc<Lane>,
-    table: RouteTable,
-    device: Arc<Device>,
-    feeds: HashMap<(DeviceId, Vec<BranchId>), Feed>,
-    /// The ways of each device, as long as the configuration stays the same.
-    ways: HashMap<String, Option<DeviceWays>>,
-    generation: u64,
-    settled: u64,
-    marked: Instant,
-    /// Why events were not sent, and how many.
-    left_out: BTreeMap<&'static str, u64>,
-    lines: mpsc::Sender<Bytes>,
-    _turn: OwnedMutexGuard<()>,
-}
 
 /// Begins a replay; lines tell how it goes. When nobody wants to know any more no further events are sent, and those that
 /// were are still marked when they are settled.
@@ -49,148 +21,67 @@ struct Course {
 /// When the order is not understood, or a replay is under way.
 pub fn start(view: &View, order: Order, lines: mpsc::Sender<Bytes>) -> anyhow::Result<()> {
     let selection: Selection = order.which.parse()?;
-    if let Some(target) = &order.target {
-        let known = view.snapshot().is_some_and(|snapshot| snapshot.target(target).is_some());
-        anyhow::ensure!(known, "there is no target \"{target}\" in the configuration");
-    }
-    let replayer = view.replayer().clone();
-    let turn = replayer
-        .turn
-        .clone()
-        .try_lock_owned()
-        .context("another replay is under way; wait until its events are settled")?;
-    let lane = Arc::clone(replayer.lanes.least_loaded());
-    let course = Course {
-        table: view.tables()[lane.index].clone(),
-        device: view.inventory().replay_device(&replayer.budget),
-        target: order.target,
-        lane,
-        feeds: HashMap::new(),
-        ways: HashMap::new(),
-        generation: 0,
-        settled: 0,
-        marked: Instant::now(),
-        left_out: BTreeMap::new(),
-        lines,
-        view: view.clone(),
-        _turn: turn,
-    };
-    tokio::spawn(course.run(selection));
+    let course = Course::begin(view, order.target.as_deref(), lines)?;
+    tokio::spawn(run(course, selection, order.target));
     Ok(())
 }
 
-impl Course {
-    async fn run(mut self, selection: Selection) {
-        let (sender, mut events) = mpsc::channel(READ_AHEAD);
-        let (quarantine, now) = (self.view.quarantine().clone(), self.view.clock().unix_nanos());
-        let reader = tokio::task::spawn_blocking(move || read(&quarantine, &selection, now, &sender));
-        while let Some(kept) = events.recv().await {
-            if self.lines.is_closed() {
-                break;
-            }
-            self.send(kept).await;
-            if self.marked.elapsed() >= LOOK {
-                self.mark().await;
-            }
+async fn run(mut course: Course, selection: Selection, target: Option<String>) {
+    let (sender, mut events) = mpsc::channel(READ_AHEAD);
+    let (quarantine, now) = (course.view.quarantine().clone(), course.view.clock().unix_nanos());
+    let reader = tokio::task::spawn_blocking(move || read(&quarantine, &selection, now, &sender));
+    let (mut marked, mut told) = (Instant::now(), Instant::now());
+    while let Some(kept) = events.recv().await {
+        if course.is_alone() {
+            break;
         }
-        drop(events);
-        let share = self.view.replayer().share.clone();
-        for feed in self.feeds.values_mut() {
-            feed.flush(&share).await;
-        }
-        if let Ok(Err(e)) = reader.await {
-            self.say(format!("not all events could be read: {e:#}")).await;
-        }
-        let mut looks = 0;
-        while !self.feeds.values().all(Feed::is_done) {
-            tokio::time::sleep(LOOK).await;
-            self.mark().await;
-            looks += 1;
-            if looks % TELL == 0 {
-                self.say(self.progress()).await;
-            }
-        }
-        let text = self.result();
-        tracing::info!("{text}");
-        // The next one may begin as soon as this one says that it is over.
-        let lines = self.lines.clone();
-        drop(self);
-        let _ = lines.send(format!("{text}\n").into()).await;
-    }
-
-    async fn send(&mut self, kept: Kept) {
-        let generation = self.view.config().generation;
-        if self.generation != generation {
-            self.generation = generation;
-            self.ways.clear();
-        }
-        let name = &kept.meta.device.name;
-        let ways = self.ways.entry(name.clone()).or_insert_with(|| self.view.ways_of(name));
-        let Some(DeviceWays { id: device, ways }) = ways else {
-            *self.left_out.entry("their device is no longer in the configuration").or_default() += 1;
-            return;
-        };
-        let device = *device;
-        let branches = branches(ways, &kept.meta.ways, self.target.as_deref(), self.lane.index);
-        if branches.is_empty() {
-            *self.left_out.entry("no route of their device leads to the target").or_default() += 1;
-            return;
-        }
-        let replayer = self.view.replayer();
-        let feed = self.feeds.entry((device, branches)).or_insert_with_key(|(device, branches)| {
-            let flow = Arc::clone(&self.device.flow);
-            Feed::open(&self.lane, &self.table, replayer.quarantine(), flow, *device, branches)
-        });
-        let again = Again {
-            id: kept.id,
-            replays: kept.meta.replays,
-            peer: kept.meta.peer,
-            received: kept.meta.received,
-            truncated: kept.meta.truncated,
-            event: kept.event,
-        };
-        let share = replayer.share.clone();
-        feed.push(&share, again).await;
-    }
-
-    /// Marks what is settled.
-    async fn mark(&mut self) {
-        self.marked = Instant::now();
-        let settled: Vec<u64> = self.feeds.values_mut().flat_map(Feed::settled).collect();
-        if settled.is_empty() {
-            return;
-        }
-        self.settled += settled.len() as u64;
-        let quarantine = self.view.quarantine().clone();
-        let marked = tokio::task::spawn_blocking(move || quarantine.mark_replayed(settled)).await;
-        if let Ok(Err(e)) = marked {
-            let text = format!("replayed events can't be marked, they are listed as waiting: {e:#}");
-            tracing::error!("{text}");
-            self.say(text).await;
+        send(&mut course, kept, target.as_deref()).await;
+        if marked.elapsed() >= LOOK {
+            mark(&mut course).await;
+            marked = Instant::now();
         }
     }
-
-    fn counts(&self) -> (u64, u64) {
-        self.feeds.values().map(Feed::counts).fold((0, 0), |(a, b), (c, d)| (a + c, b + d))
+    drop(events);
+    course.flush().await;
+    if let Ok(Err(e)) = reader.await {
+        course.say(format!("not all events could be read: {e:#}")).await;
     }
-
-    fn progress(&self) -> String {
-        let (sent, _) = self.counts();
-        format!("{sent} events sent, {} of them settled; waiting for the others", self.settled)
-    }
-
-    fn result(&self) -> String {
-        let (sent, again) = self.counts();
-        let mut text = format!("{sent} events replayed, {again} of them are in quarantine again");
-        for (why, events) in &self.left_out {
-            let _ = write!(text, "; {events} not sent: {why}");
+    while !course.is_done() {
+        tokio::time::sleep(LOOK).await;
+        mark(&mut course).await;
+        if told.elapsed() >= TELL && !course.is_done() {
+            told = Instant::now();
+            course.say(format!("{}; waiting for the others", course.progress())).await;
         }
-        text
     }
+    course.end().await;
+}
 
-    async fn say(&self, text: String) {
-        // It fails only when nobody listens.
-        let _ = self.lines.send(format!("{text}\n").into()).await;
+async fn send(course: &mut Course, kept: Kept, target: Option<&str>) {
+    let Kept { id, meta, event, .. } = kept;
+    let again = Again {
+        id,
+        replays: meta.replays,
+        peer: meta.peer,
+        received: meta.received,
+        truncated: meta.truncated,
+        event,
+    };
+    course.send(&meta.device.name, again, |present, lane| branches(present, &meta.ways, target, lane)).await;
+}
+
+/// Marks what is settled.
+async fn mark(course: &mut Course) {
+    let settled = course.newly_settled();
+    if settled.is_empty() {
+        return;
+    }
+    let quarantine = course.view.quarantine().clone();
+    let marked = tokio::task::spawn_blocking(move || quarantine.mark_replayed(settled)).await;
+    if let Ok(Err(e)) = marked {
+        let text = format!("replayed events can't be marked, they are listed as waiting: {e:#}");
+        tracing::error!("{text}");
+        course.say(text).await;
     }
 }
 
@@ -253,6 +144,7 @@ fn branches(present: &[PresentWay], was_on: &[WayLabel], target: Option<&str>, l
 mod tests {
     use super::*;
     use crate::programs::Sequence;
+    use event::DeviceId;
 
     fn way(route: &str, pipelines: &[&str], target: &str, branch: u32) -> PresentWay {
         let pipelines = pipelines.iter().map(|p| (*p).to_owned()).collect();

@@ -9,7 +9,7 @@
 mod aside;
 
 use crate::child::actor::Next;
-use crate::child::{Child, Me};
+use crate::child::{Child, Faults, Me};
 use crate::data::address::{Address, Occupancy, TakesWork};
 use crate::data::buffers::Buffers;
 use crate::data::delivery::{Delivery, Door, Encoded, EncodedEvent, Payload};
@@ -98,6 +98,8 @@ pub struct Stage {
     /// What became of records that were to be kept in quarantine.
     aside: Vec<(u32, Settled)>,
     occupancy: Option<Occupancy<StageMessage>>,
+    /// Failures of the program that are asked for, by this name: `program:` and the stage's path.
+    mischief: Option<(Faults, String)>,
 }
 
 impl Stage {
@@ -123,6 +125,7 @@ impl Stage {
             poisonous: Vec::new(),
             aside: Vec::new(),
             occupancy: None,
+            mischief: None,
         }
     }
 
@@ -160,7 +163,12 @@ impl Stage {
             origin: &origins[usize::from(batch.records()[record as usize].origin)],
         });
         let (program, scratch, output) = (&self.program, &mut self.scratch, &mut self.output);
-        let ran = catch_unwind(AssertUnwindSafe(|| program.run(scratch, inputs, now, output)));
+        let mischief = &self.mischief;
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            let asked = mischief.as_ref().and_then(|(faults, name)| faults.take(name));
+            assert!(asked.is_none(), "a panic that was asked for");
+            program.run(scratch, inputs, now, output);
+        }));
         ran.map_err(|panic| {
             // A half-done scratch is of no use.
             self.scratch = Scratch::new(&self.keys);
@@ -395,6 +403,7 @@ impl Child for Stage {
 
     fn start(&mut self, me: &Me<StageMessage>) -> anyhow::Result<()> {
         self.occupancy = Some(self.address.occupy(me));
+        self.mischief = Some((me.context.common.faults.clone(), format!("program:{}", me.context.path)));
         Ok(())
     }
 

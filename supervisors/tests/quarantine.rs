@@ -138,6 +138,28 @@ async fn exactly_the_poison_is_set_aside_and_replay_delivers_it_once_it_is_none(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_event_on_which_a_processor_panics_is_set_aside_alone_and_no_actor_restarts() {
+    let (root, receiver, in_port) = (tempfile::tempdir().expect("a folder"), Receiver::start(), free_port());
+    let director =
+        start_in(root.path(), &piped(in_port, receiver.port, "quarantine: {max_size: 1MiB}\n")).await;
+    // The first time with the batch, the second time with its first event alone.
+    for _ in 0..2 {
+        director.faults().inject("program:lanes/*", actors::child::Fault::Panic);
+    }
+    let _open = send(in_port, 1000, |_| None);
+    settled(&director, 1000).await;
+    until("the others arrived", || receiver.distinct("s") == 999).await;
+    let all = kept(root.path());
+    assert_eq!(all.len(), 1);
+    assert_eq!((all[0].meta.cause.as_str(), all[0].meta.at.as_str()), ("poison", "pipeline careful"));
+    assert_eq!(all[0].meta.why, "a processor panicked: a panic that was asked for");
+    let target = director.inventory().target("out").expect("there");
+    assert_eq!((target.flow.delivered.get(), target.flow.quarantined.get(Cause::Poison)), (999, 1));
+    assert_eq!(director.tree().restarts(), 0);
+    assert_eq!(director.stop().await.events, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_pipeline_fails_on_is_dropped_unless_it_says_otherwise() {
     let (root, receiver, in_port) = (tempfile::tempdir().expect("a folder"), Receiver::start(), free_port());
     let yaml = piped(in_port, receiver.port, "").replace("    quarantine: true\n", "");
@@ -224,8 +246,8 @@ async fn the_quota_makes_room_and_says_so() {
         .map(|entry| entry.expect("an entry").metadata().expect("its size").len())
         .sum();
     assert!(bytes <= (1 << 20) + (256 << 10), "{bytes} with the file of cursors");
-    let said = director.tree().activity();
-    assert!(said.iter().any(|entry| entry.what.contains("made room")), "{said:?}");
+    let said = || director.tree().activity();
+    until("it is said", || said().iter().any(|entry| entry.what.contains("made room"))).await;
     assert_eq!(director.stop().await.events, 0);
 }
 

@@ -21,24 +21,44 @@ pub(super) struct Kind {
     pub(super) cause: &'static str,
     /// The pipeline or target.
     pub(super) place: String,
-    pub(super) kept: bool,
+    pub(super) what: What,
 }
 
-#[derive(Debug)]
+/// What happened to events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum What {
+    /// They are in quarantine.
+    Kept,
+    /// They could not be kept there.
+    Dropped,
+    /// They made room for others.
+    Overwritten,
+}
+
+#[derive(Debug, Default)]
 struct Told {
     events: u64,
-    last: String,
+    /// Of the first of them.
+    why: String,
 }
 
 impl Announcer {
+    /// The oldest events made room.
+    pub(super) fn overwrote(&mut self, events: u64) {
+        if events > 0 {
+            let kind = Kind { cause: "quota", place: String::new(), what: What::Overwritten };
+            self.kinds.entry(kind).or_default().events += events;
+        }
+    }
+
     /// An event was set aside, or could not be.
     pub(super) fn note(&mut self, kind: Kind, why: &str) {
         let known = self.kinds.contains_key(&kind) || self.kinds.len() < MOST_KINDS;
         let kind = if known { kind } else { Kind { place: "others".to_owned(), ..kind } };
-        let told = self.kinds.entry(kind).or_insert_with(|| Told { events: 0, last: String::new() });
+        let told = self.kinds.entry(kind).or_default();
         told.events += 1;
         if told.events == 1 {
-            why.clone_into(&mut told.last);
+            why.clone_into(&mut told.why);
         }
     }
 
@@ -55,18 +75,22 @@ impl Announcer {
         }
         self.said = Some(now);
         let sentence = |(kind, told): (Kind, Told)| {
-            let (events, why, place, cause) = (told.events, told.last, &kind.place, kind.cause);
-            let what = match kind.kept {
-                true => format!(
-                    "{events} events of {place} were put into quarantine ({cause}), one of them because: {why}"
-                ),
-                false => {
+            let (Told { events, why }, Kind { cause, place, what }) = (&told, &kind);
+            let text = match what {
+                What::Kept => {
                     format!(
-                        "{events} events of {place} ({cause}) could not be kept in quarantine and were dropped; {why}"
+                        "{events} events of {place} were put into quarantine ({cause}), one of them because: {why}"
                     )
                 }
+                What::Dropped => format!(
+                    "{events} events of {place} ({cause}) could not be kept in quarantine and were dropped; {why}"
+                ),
+                What::Overwritten => format!(
+                    "the quarantine is full: its {events} oldest events made room; purge or replay some, or raise \
+                     quarantine.max_size"
+                ),
             };
-            (kind, what)
+            (kind, text)
         };
         std::mem::take(&mut self.kinds).into_iter().map(sentence).collect()
     }
@@ -77,7 +101,7 @@ mod tests {
     use super::*;
 
     fn kind(place: &str) -> Kind {
-        Kind { cause: "poison", place: place.to_owned(), kept: true }
+        Kind { cause: "poison", place: place.to_owned(), what: What::Kept }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! It stops after lanes and targets, since they may have something to set aside until their end.
 
-use super::announcer::{Announcer, Kind};
+use super::announcer::{Announcer, Kind, What};
 use super::desk::{Quarantine, Request};
 use super::entry::Entry;
 use super::store::Written;
@@ -93,15 +93,7 @@ impl Keeper {
         for (entries, written) in &written {
             self.note(entries, written);
             trouble = trouble.or_else(|| written.trouble.clone());
-            if written.overwritten > 0 {
-                let text = format!(
-                    "the quarantine is full: its {} oldest events made room; purge or replay some, or raise \
-                     quarantine.max_size",
-                    written.overwritten
-                );
-                tracing::warn!("{text}");
-                me.context.common.tree.log(&me.context.path, text);
-            }
+            self.announcer.overwrote(written.overwritten);
         }
         match trouble {
             Some(trouble) => self.in_trouble(me, trouble),
@@ -133,16 +125,17 @@ impl Keeper {
                 Some(trouble) if !kept => trouble.as_str(),
                 _ => &entry.why,
             };
-            self.announcer.note(Kind { cause: entry.cause.name(), place, kept }, why);
+            let what = if kept { What::Kept } else { What::Dropped };
+            self.announcer.note(Kind { cause: entry.cause.name(), place, what }, why);
         }
     }
 
     fn announce(&mut self, me: &Me<()>) {
         for (kind, text) in self.announcer.sentences(Instant::now()) {
-            if kind.kept {
-                tracing::warn!("{text}; -quarantine list shows them");
-            } else {
-                tracing::error!("{text}");
+            match kind.what {
+                What::Kept => tracing::warn!("{text}; -quarantine list shows them"),
+                What::Overwritten => tracing::warn!("{text}"),
+                What::Dropped => tracing::error!("{text}"),
             }
             me.context.common.tree.log(&me.context.path, text);
         }

@@ -1,6 +1,6 @@
 //! The handle through which lanes put events aside, and what they are told.
 
-use super::entry::{DeviceName, Entry, Meta, WayLabel};
+use super::entry::{DeviceName, Entry, Meta, UNKNOWN_ROUTE, WayLabel};
 use super::selection::Selection;
 use super::store::{Store, ToKeep, Written, folder};
 use arc_swap::ArcSwap;
@@ -262,10 +262,9 @@ impl Quarantine {
         self.0.store.lock().as_ref().map_or(Ok(()), Store::prepare)
     }
 
-    /// What a way is called.
+    /// What the first way of an event is called.
     pub(super) fn way(&self, entry: &Entry) -> Option<WayLabel> {
-        let labels = self.0.labels.load();
-        entry.branches.iter().find_map(|branch| labels.ways.get(&(entry.lane, *branch)).cloned())
+        self.0.labels.load().ways(entry).into_iter().next()
     }
 }
 
@@ -296,12 +295,11 @@ impl Shared {
             let replayed =
                 self.replays.lock().get(&batch.stream()).and_then(|replays| replays.origin(sequence));
             let unnamed = || DeviceName { id: origin.device.0, ..DeviceName::default() };
-            let way = |branch: &BranchId| labels.ways.get(&(entry.lane, *branch)).cloned();
             let meta = Meta {
                 cause: entry.cause.name().to_owned(),
                 why: entry.why.to_string(),
                 at: entry.at.to_string(),
-                ways: entry.branches.iter().filter_map(way).collect(),
+                ways: labels.ways(entry),
                 device: labels.devices.get(&origin.device).cloned().unwrap_or_else(unnamed),
                 stream: batch.stream().0,
                 sequence,
@@ -327,6 +325,19 @@ impl Shared {
                 replays.again.add(1);
             }
         }
+    }
+}
+
+impl Labels {
+    /// What the ways of an event are called.
+    fn ways(&self, entry: &Entry) -> Vec<WayLabel> {
+        let labels = entry.branches.iter().filter_map(|branch| self.ways.get(&(entry.lane, *branch)));
+        let Some(target) = &entry.target else { return labels.cloned().collect() };
+        let own: Vec<WayLabel> = labels.filter(|way| *way.target == **target).cloned().collect();
+        if !own.is_empty() {
+            return own;
+        }
+        vec![WayLabel { route: UNKNOWN_ROUTE.to_owned(), pipelines: Vec::new(), target: target.to_string() }]
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Entry {
     pub lane: usize,
     /// The ways it does not go on.
     pub branches: Arc<[BranchId]>,
+    /// The target that refused it. What comes from a spool may be of an earlier life, in which branches had other numbers.
+    pub target: Option<Arc<str>>,
     /// Its batch.
     pub batch: Batch,
     /// Which record of it.
@@ -91,10 +93,13 @@ pub struct DeviceName {
     pub kind: String,
 }
 
+/// What stands for the route where it is not known any more.
+pub const UNKNOWN_ROUTE: &str = "?";
+
 /// A way through the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WayLabel {
-    /// The route; empty for events that a pipeline sent to the target by name.
+    /// The route; empty for events that a pipeline sent to the target by name, [`UNKNOWN_ROUTE`] if nobody knows.
     pub route: String,
     /// The pipelines of the way, one after the other.
     pub pipelines: Vec<String>,

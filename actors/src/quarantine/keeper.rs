@@ -115,7 +115,7 @@ impl Keeper {
     fn note(&mut self, entries: &Arc<[Entry]>, written: &Written) {
         for (n, entry) in entries.iter().enumerate() {
             let way = self.quarantine.way(entry);
-            let place = way.map_or_else(String::new, |way| match entry.payload.is_some() {
+            let place = way.map_or_else(String::new, |way| match entry.target.is_some() {
                 true => format!("target {:?}", way.target),
                 false if way.pipelines.is_empty() => format!("route {:?}", way.route),
                 false => format!("pipeline {}", way.pipelines.join("+")),

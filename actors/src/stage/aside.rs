@@ -27,6 +27,7 @@ impl Stage {
             branches: Arc::clone(&branches),
             batch: batch.clone(),
             record,
+            target: None,
             payload: None,
         };
         let panics = self.poisonous.iter().map(|(record, panic)| {

@@ -176,6 +176,7 @@ impl UdpSender {
             at: settings.endpoints.join(", ").into(),
             lane: me.context.lane(),
             branches: [delivery.claim.branch()].into(),
+            target: Some(Arc::clone(&target.name)),
             batch: delivery.payload.batch().clone(),
             record: *record,
             payload: Some(payload.clone()),

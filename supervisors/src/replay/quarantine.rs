@@ -118,8 +118,6 @@ fn branches(present: &[PresentWay], was_on: &[WayLabel], target: Option<&str>, l
     };
     if let Some(target) = target {
         choose(&|way| way.target == target, usize::MAX);
-    } else if was_on.is_empty() {
-        choose(&|_| true, usize::MAX);
     }
     for label in was_on.iter().filter(|_| target.is_none()) {
         let same_pipelines = |way: &Way| way.sequence.pipelines == label.pipelines;
@@ -144,6 +142,7 @@ fn branches(present: &[PresentWay], was_on: &[WayLabel], target: Option<&str>, l
 mod tests {
     use super::*;
     use crate::programs::Sequence;
+    use actors::quarantine::entry::UNKNOWN_ROUTE;
     use event::DeviceId;
 
     fn way(route: &str, pipelines: &[&str], target: &str, branch: u32) -> PresentWay {
@@ -175,6 +174,7 @@ mod tests {
         assert_eq!(chosen(&[label("gone", &["r"], "x")], None), [1, 2], "the route has another name now");
         assert_eq!(chosen(&[label("gone", &["r"], "gone")], None), [0; 0]);
         assert_eq!(chosen(&[label("a", &["q"], "x")], Some("y")), [3]);
-        assert_eq!(chosen(&[], None), [1, 2, 3, 4]);
+        assert_eq!(chosen(&[label(UNKNOWN_ROUTE, &[], "x")], None), [1, 2], "all that lead to the target");
+        assert_eq!(chosen(&[], None), [0; 0], "nobody knows where to");
     }
 }

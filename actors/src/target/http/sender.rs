@@ -237,6 +237,7 @@ impl HttpSender {
                 at: Arc::clone(&at),
                 lane: me.context.lane(),
                 branches: [content.branch()].into(),
+                target: Some(Arc::clone(&self.target.name)),
                 batch: content.batch().clone(),
                 record: content.record(event),
                 payload: content.encoded(event),

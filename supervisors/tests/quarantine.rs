@@ -272,6 +272,8 @@ async fn purged_events_are_gone_and_their_space_is_used_again() {
     let quarantine = director.view().quarantine();
     assert_eq!(quarantine.purge(&"all".parse().expect("clear")).expect("purged"), 2);
     assert!(kept(root.path()).is_empty());
+    let node = || director.tree().node("quarantine").expect("there").condition;
+    until("the tree says so", || node().as_deref() == Some("0 events wait for a decision")).await;
     assert_eq!(director.stop().await.events, 0);
 }
 

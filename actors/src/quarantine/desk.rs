@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 /// Whoever puts events aside waits so long for the disk; then they are dropped.
 pub const KEEP_WITHIN: Duration = Duration::from_secs(10);
@@ -52,6 +52,8 @@ struct Shared {
     replays: Mutex<HashMap<StreamId, Arc<Replays>>>,
     /// The disk did not answer in time.
     stuck: AtomicBool,
+    /// Somebody decided about events.
+    decided: Notify,
     meters: QuarantineMeters,
 }
 
@@ -108,6 +110,7 @@ impl Quarantine {
             labels: ArcSwap::default(),
             replays: Mutex::default(),
             stuck: AtomicBool::new(false),
+            decided: Notify::new(),
             meters: QuarantineMeters::default(),
         }))
     }
@@ -214,7 +217,13 @@ impl Quarantine {
         let open = store.as_mut()?;
         let done = work(open);
         self.0.note_amount(open);
+        self.0.decided.notify_one();
         Some(done)
+    }
+
+    /// Returns when somebody has decided about events.
+    pub(super) async fn decided(&self) {
+        self.0.decided.notified().await;
     }
 
     /// Opens what is there from earlier, or lays it out if that is wanted. Blocks.

@@ -23,13 +23,13 @@ pub struct Keeper {
     quarantine: Quarantine,
     announcer: Announcer,
     trouble: Option<String>,
-    noted: u64,
+    noted: Option<u64>,
 }
 
 impl Keeper {
     /// A keeper of this quarantine.
     pub fn new(quarantine: Quarantine) -> Self {
-        Self { quarantine, announcer: Announcer::default(), trouble: None, noted: 0 }
+        Self { quarantine, announcer: Announcer::default(), trouble: None, noted: None }
     }
 
     async fn serve(&mut self, me: &Me<()>) -> anyhow::Result<Next> {
@@ -65,10 +65,16 @@ impl Keeper {
         let due = self.announcer.due(Instant::now()).map(tokio::time::Instant::from_std);
         let quarantine = self.quarantine.clone();
         let mut inbox = quarantine.inbox().lock().await;
+        let come = async {
+            tokio::select! {
+                request = inbox.recv() => request,
+                () = quarantine.decided() => None,
+            }
+        };
         let first = async {
             match due {
-                Some(due) => tokio::time::timeout_at(due, inbox.recv()).await.ok().flatten(),
-                None => inbox.recv().await,
+                Some(due) => tokio::time::timeout_at(due, come).await.ok().flatten(),
+                None => come.await,
             }
         };
         let first = me.waiting(first).await;
@@ -82,6 +88,7 @@ impl Keeper {
             drop(inbox);
             self.write(me, group).await?;
         }
+        self.tell_waiting(me);
         self.announce(me);
         Ok(())
     }
@@ -154,13 +161,18 @@ impl Keeper {
     }
 
     fn well(&mut self, me: &Me<()>) {
-        let waiting = self.quarantine.meters().waiting.load(Relaxed);
-        let mended = self.trouble.take().is_some();
-        if mended {
+        if self.trouble.take().is_some() {
             tracing::info!("events are kept in quarantine again");
+            self.noted = None;
         }
-        if mended || waiting != self.noted {
-            self.noted = waiting;
+        self.tell_waiting(me);
+    }
+
+    /// Says how many events wait for a decision, if that is not known.
+    fn tell_waiting(&mut self, me: &Me<()>) {
+        let waiting = self.quarantine.meters().waiting.load(Relaxed);
+        if self.trouble.is_none() && self.noted != Some(waiting) {
+            self.noted = Some(waiting);
             me.report(Condition::Note(format!("{waiting} events wait for a decision")));
         }
     }

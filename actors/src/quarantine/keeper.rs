@@ -29,7 +29,7 @@ pub struct Keeper {
 impl Keeper {
     /// A keeper of this quarantine.
     pub fn new(quarantine: Quarantine) -> Self {
-        Self { quarantine, announcer: Announcer::default(), trouble: None, noted: None }
+        Self { quarantine, announcer: Announcer::default(), trouble: None, noted: Some(0) }
     }
 
     async fn serve(&mut self, me: &Me<()>) -> anyhow::Result<Next> {

@@ -81,9 +81,9 @@ impl Readiness {
     /// At present.
     pub fn now(view: &View) -> Self {
         let (phase, nodes) = (view.phase(), view.tree().nodes());
-        let mut waiting_for = not_there(view, &nodes);
-        waiting_for
-            .extend(nodes.into_iter().filter(|node| node.path.starts_with("devices/")).filter_map(not_open));
+        let mut waiting_for: Vec<Troubled> = absent(view, &nodes);
+        let devices = nodes.into_iter().filter(|node| node.path.starts_with("devices/"));
+        waiting_for.extend(devices.filter_map(not_open));
         Self { ready: phase == Phase::Running && waiting_for.is_empty(), phase, waiting_for }
     }
 }
@@ -98,16 +98,17 @@ fn trouble(node: NodeView) -> Option<Troubled> {
     Some(Troubled { path: node.path, state: node.state, why: why.unwrap_or_default() })
 }
 
-/// Devices that are in the configuration and not in the tree yet.
-fn not_there(view: &View, nodes: &[NodeView]) -> Vec<Troubled> {
+/// Devices whose entrance is not in the tree yet.
+fn absent(view: &View, nodes: &[NodeView]) -> Vec<Troubled> {
     let Some(snapshot) = view.snapshot() else { return Vec::new() };
-    let paths = snapshot
-        .devices
-        .iter()
-        .filter(|device| device.status)
-        .map(|device| format!("devices/{}", device.name));
-    let missing = paths.filter(|path| !nodes.iter().any(|node| node.path == *path));
-    missing.map(|path| Troubled { path, state: State::Starting, why: "not up yet".to_owned() }).collect()
+    let paths = snapshot.devices.iter().filter(|device| device.status).map(|d| format!("devices/{}", d.name));
+    let is_absent = |path: &String| {
+        let inside =
+            |node: &NodeView| node.path.strip_prefix(&**path).is_some_and(|rest| rest.starts_with('/'));
+        !nodes.iter().any(inside)
+    };
+    let absent = paths.filter(is_absent);
+    absent.map(|path| Troubled { path, state: State::Starting, why: "not up yet".to_owned() }).collect()
 }
 
 /// Why an entrance does not take in what it should, if so.

@@ -15,7 +15,6 @@ use actors::data::{Device, Door, Lanes, Profile, Sockets, Target};
 use actors::device::file::{Checkpoints, Keeper};
 use actors::quarantine::{self, Quarantine, QuarantineSettings};
 use actors::router::Router;
-use config::service::PersistentStorage;
 use config::{DeviceKind, Diagnostic, Snapshot};
 use event::{Budget, DeviceId, PlaceId};
 use parking_lot::Mutex;
@@ -483,11 +482,8 @@ fn keeper(checkpoints: &Checkpoints) -> ChildSpec {
 }
 
 fn quarantine(snapshot: &Snapshot, options: &Options) -> Quarantine {
-    let settings = QuarantineSettings {
-        root: options.root.clone(),
-        quota_bytes: snapshot.service.quarantine_bytes,
-        prepared: snapshot.service.persistent_storage != PersistentStorage::Off,
-    };
+    let settings =
+        QuarantineSettings { root: options.root.clone(), quota_bytes: snapshot.service.quarantine_bytes };
     Quarantine::new(settings, Arc::clone(&options.disk), options.clock.clone(), options.rng.clone())
 }
 

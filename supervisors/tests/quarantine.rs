@@ -279,11 +279,10 @@ async fn purged_events_are_gone_and_their_space_is_used_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_costs_events_only_when_there_is_no_reserve_and_recovers_by_itself() {
-    for prepared in [false, true] {
+    for has_some in [false, true] {
         let (disk, in_port) = (SimulatedDisk::new(Rng::seeded(1)), free_port());
         let receiver = Receiver::start();
-        let status = if prepared { "persistent_storage: {status: true}\n" } else { "" };
-        let yaml = piped(in_port, receiver.port, &format!("quarantine: {{max_size: 1MiB}}\n{status}"));
+        let yaml = piped(in_port, receiver.port, "quarantine: {max_size: 1MiB}\n");
         let shared: Arc<dyn Disk> = Arc::new(disk.clone());
         let options = Options { lanes: 1, disk: Arc::clone(&shared), ..Options::default() };
         let director = Director::start(snapshot(&yaml), options).await.expect("started");
@@ -292,18 +291,19 @@ async fn a_full_disk_costs_events_only_when_there_is_no_reserve_and_recovers_by_
             let found = shared.list(Path::new("./storage/quarantine")).unwrap_or_default();
             found.iter().filter(|entry| entry.name.contains("spare")).count()
         };
-        if prepared {
-            until("there is a reserve", || spares() >= 2).await;
-        }
+        let before = if has_some { 1 } else { 0 };
+        let _earlier = send(in_port, before, |_| Some("bad"));
+        settled(&director, before).await;
+        until("there is a reserve", || !has_some || spares() >= 2).await;
         disk.set_capacity(disk.used_bytes());
         let _first = send(in_port, 100, |n| (n % 10 == 0).then_some("bad"));
-        settled(&director, 100).await;
+        settled(&director, before + 100).await;
         let target = director.inventory().target("out").expect("there");
         let (quarantined, dropped) = (target.flow.quarantined.sum(), target.flow.dropped.get(Cause::Failed));
-        assert_eq!((quarantined, dropped), if prepared { (10, 0) } else { (0, 10) });
+        assert_eq!((quarantined, dropped), if has_some { (11, 0) } else { (0, 10) });
         assert_eq!((meters.kept.get(), meters.not_kept.get()), (quarantined, dropped));
         until("the others arrived", || receiver.distinct("s") == 90).await;
-        if !prepared {
+        if !has_some {
             let node = director.tree().node("quarantine").expect("there");
             assert!(
                 node.trouble && node.condition.as_deref().is_some_and(|text| text.contains("disk")),
@@ -313,7 +313,7 @@ async fn a_full_disk_costs_events_only_when_there_is_no_reserve_and_recovers_by_
 
         disk.set_capacity(1 << 40);
         let _second = send(in_port, 10, |_| Some("bad"));
-        settled(&director, 110).await;
+        settled(&director, before + 110).await;
         assert_eq!(target.flow.quarantined.sum(), quarantined + 10);
         assert!(!director.tree().node("quarantine").expect("there").trouble);
         let sequences: HashSet<u64> = kept_on(&*shared, Path::new(".")).iter().map(|kept| kept.id).collect();

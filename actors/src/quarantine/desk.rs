@@ -35,8 +35,6 @@ pub struct QuarantineSettings {
     pub root: PathBuf,
     /// Disk that it may take.
     pub quota_bytes: u64,
-    /// Disk is laid out at the start, so that there is a place for the first event on a full disk, too.
-    pub prepared: bool,
 }
 
 struct Shared {
@@ -226,10 +224,9 @@ impl Quarantine {
         self.0.decided.notified().await;
     }
 
-    /// Opens what is there from earlier, or lays it out if that is wanted. Blocks.
+    /// Opens what is there from earlier. Blocks.
     pub(super) fn open_present(&self) -> anyhow::Result<Option<Recovery>> {
-        let present = self.0.environment.disk.list(&self.0.folder).is_ok();
-        if !present && !self.0.settings.prepared {
+        if self.0.environment.disk.list(&self.0.folder).is_err() {
             return Ok(None);
         }
         self.0.open(&mut self.0.store.lock())

@@ -7,7 +7,7 @@ use crate::child::{Child, Me};
 use crate::data::address::{Address, Occupancy, TakesWork};
 use crate::tap::Taps;
 use event::ledger::Work;
-use event::{BranchId, DeviceId};
+use event::{Batch, BranchId, DeviceId, StreamId};
 use parking_lot::RwLock;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,24 +18,59 @@ pub type Routes = HashMap<DeviceId, Vec<BranchId>>;
 /// The routes that are in force in a lane; replaced as a whole by a new configuration.
 #[derive(Clone, Debug, Default)]
 pub struct RouteTable {
-    routes: Arc<RwLock<Arc<Routes>>>,
+    in_force: Arc<RwLock<Arc<InForce>>>,
     taps: Taps,
+}
+
+/// What is in force in a lane.
+#[derive(Clone, Debug, Default)]
+struct InForce {
+    routes: Arc<Routes>,
+    /// Streams that take other branches than those of their device: events that are sent once more.
+    detours: HashMap<StreamId, Arc<[BranchId]>>,
 }
 
 impl RouteTable {
     /// Puts new routes into force.
     pub fn replace(&self, routes: Routes) {
-        *self.routes.write() = Arc::new(routes);
+        self.change(|in_force| in_force.routes = Arc::new(routes));
     }
 
     /// The routes in force.
     pub fn current(&self) -> Arc<Routes> {
-        Arc::clone(&self.routes.read())
+        Arc::clone(&self.in_force.read().routes)
+    }
+
+    /// Batches of this stream take these branches, whatever their device.
+    pub fn detour(&self, stream: StreamId, branches: Arc<[BranchId]>) {
+        self.change(|in_force| drop(in_force.detours.insert(stream, branches)));
+    }
+
+    /// The stream of a detour has ended.
+    pub fn end_detour(&self, stream: StreamId) {
+        self.change(|in_force| drop(in_force.detours.remove(&stream)));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut InForce)) {
+        change(Arc::make_mut(&mut *self.in_force.write()));
     }
 
     /// Those who look on.
     pub fn taps(&self) -> &Taps {
         &self.taps
+    }
+}
+
+impl InForce {
+    fn branches(&self, batch: &Batch) -> &[BranchId] {
+        if !self.detours.is_empty()
+            && let Some(branches) = self.detours.get(&batch.stream())
+        {
+            return branches;
+        }
+        // All records of a batch are of one device: a stream belongs to one.
+        let device = batch.origin(0).device;
+        self.routes.get(&device).map_or(&[][..], Vec::as_slice)
     }
 }
 
@@ -80,10 +115,8 @@ impl Child for Router {
         _: &Me<RouterMessage>,
         RouterMessage(work): RouterMessage,
     ) -> anyhow::Result<Next> {
-        let routes = self.table.current();
-        // All records of a batch are of one device: a stream belongs to one.
-        let device = work.batch.origin(0).device;
-        let branches = routes.get(&device).map_or(&[][..], Vec::as_slice);
+        let in_force = Arc::clone(&self.table.in_force.read());
+        let branches = in_force.branches(&work.batch);
         self.table.taps().show(&work.batch, branches);
         for claim in work.claims {
             claim.route(branches);

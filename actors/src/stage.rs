@@ -2,14 +2,18 @@
 //!
 //! It gets raw batches with the claims of all branches that need this program, runs the program once, and hands the
 //! events that are left to the senders of those branches. The run is synchronous and pure, under `catch_unwind`: an
-//! event that makes a processor panic is set aside, the others go on, and no actor restarts for it. Long batches are run
-//! in parts, so that the lane's sockets get their turn.
+//! event that makes a processor panic, or exceeds a limit, goes to quarantine, the others go on, and no actor restarts for
+//! it; the batch waits for that (a group append and a sync), the lane does not. Long batches are run
+//! in parts, so that the lane's sockets get their turn. What is set aside, and how: [`aside`].
+
+mod aside;
 
 use crate::child::actor::Next;
-use crate::child::{Child, Me};
+use crate::child::{Child, Faults, Me};
 use crate::data::address::{Address, Occupancy, TakesWork};
 use crate::data::buffers::Buffers;
 use crate::data::delivery::{Delivery, Door, Encoded, EncodedEvent, Payload};
+use aside::{is_kept, said};
 use event::ledger::Work;
 use event::model::Keys;
 use event::{Batch, BranchId, Cause, Claim, DeviceId, Layout, Settled};
@@ -26,7 +30,7 @@ const TURN_RECORDS: u32 = 256;
 /// What is written behind each event: what most targets want, so that they need not copy it.
 const DELIMITER: u8 = b'\n';
 
-/// What is said of poisonous and failing events at most, for each batch.
+/// What is said of failing events at most, for each batch.
 const LOGGED_AT_MOST: usize = 1;
 
 /// What stages of a lane need to know of the configuration; replaced as a whole by a new one.
@@ -89,9 +93,13 @@ pub struct Stage {
     scratch: Scratch,
     output: Output,
     buffers: Buffers,
-    /// Records on which the program panicked.
-    poisonous: Vec<u32>,
+    /// Records on which the program panicked, and what it said.
+    poisonous: Vec<(u32, String)>,
+    /// What became of records that were to be kept in quarantine.
+    aside: Vec<(u32, Settled)>,
     occupancy: Option<Occupancy<StageMessage>>,
+    /// Failures of the program that are asked for, by this name: `program:` and the stage's path.
+    mischief: Option<(Faults, String)>,
 }
 
 impl Stage {
@@ -115,28 +123,36 @@ impl Stage {
             output: Output { delimiter: vec![DELIMITER], silent: !json, ..Output::default() },
             buffers: Buffers::default(),
             poisonous: Vec::new(),
+            aside: Vec::new(),
             occupancy: None,
+            mischief: None,
         }
     }
 
     /// Runs the program on these records; what became of them is in `output` and `poisonous`.
     fn run(&mut self, batch: &Batch, records: Range<u32>, label: &DeviceLabel, now: i64) {
         let before = Mark::of(&self.output);
-        if self.attempt(batch, records.clone(), label, now) {
+        if self.attempt(batch, records.clone(), label, now).is_ok() {
             return;
         }
         before.restore(&mut self.output);
         for record in records {
             let before = Mark::of(&self.output);
-            if !self.attempt(batch, record..record + 1, label, now) {
+            if let Err(panic) = self.attempt(batch, record..record + 1, label, now) {
                 before.restore(&mut self.output);
-                self.poisonous.push(record);
+                self.poisonous.push((record, panic));
             }
         }
     }
 
-    /// Whether the program came through without a panic.
-    fn attempt(&mut self, batch: &Batch, records: Range<u32>, label: &DeviceLabel, now: i64) -> bool {
+    /// Runs the program; its panic is an error.
+    fn attempt(
+        &mut self,
+        batch: &Batch,
+        records: Range<u32>,
+        label: &DeviceLabel,
+        now: i64,
+    ) -> Result<(), String> {
         // All records of a batch are of one device; their peers may differ.
         let origins: Vec<Origin<'_>> =
             batch.origins().iter().map(|origin| pipeline_origin(origin, label)).collect();
@@ -147,25 +163,24 @@ impl Stage {
             origin: &origins[usize::from(batch.records()[record as usize].origin)],
         });
         let (program, scratch, output) = (&self.program, &mut self.scratch, &mut self.output);
-        let ran = catch_unwind(AssertUnwindSafe(|| program.run(scratch, inputs, now, output)));
-        if ran.is_err() {
+        let mischief = &self.mischief;
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            let asked = mischief.as_ref().and_then(|(faults, name)| faults.take(name));
+            assert!(asked.is_none(), "a panic that was asked for");
+            program.run(scratch, inputs, now, output);
+        }));
+        ran.map_err(|panic| {
             // A half-done scratch is of no use.
             self.scratch = Scratch::new(&self.keys);
-        }
-        ran.is_ok()
+            said(&*panic)
+        })
     }
 
     fn report(&self, device: &str) {
-        for failed in self.output.failed.iter().take(LOGGED_AT_MOST) {
-            let count = self.output.failed.len();
+        let dropped = || self.output.failed.iter().filter(|failed| !is_kept(failed));
+        for failed in dropped().take(LOGGED_AT_MOST) {
+            let count = dropped().count();
             tracing::warn!(device, count, error = %failed.cause, "events dropped: a processor failed and nothing handled it");
-        }
-        if !self.poisonous.is_empty() {
-            tracing::error!(
-                device,
-                count = self.poisonous.len(),
-                "events dropped: a processor panicked on them"
-            );
         }
     }
 
@@ -244,7 +259,8 @@ impl Stage {
         let all_kept = output.dropped.is_empty()
             && output.failed.is_empty()
             && output.passed_over.is_empty()
-            && self.poisonous.is_empty();
+            && self.poisonous.is_empty()
+            && self.aside.is_empty();
         if all_kept && output.routings.is_empty() {
             let events = output.kept.iter().map(event).collect();
             return Verdicts { plain: true, events, ways: Vec::new(), ended: Vec::new() };
@@ -271,8 +287,9 @@ impl Stage {
             ways.push(way);
         }
         ended.extend(output.dropped.iter().map(|d| (d.record, Settled::Dropped(Cause::Pipeline))));
-        ended.extend(output.failed.iter().map(|f| (f.record, Settled::Dropped(Cause::Failed))));
-        ended.extend(self.poisonous.iter().map(|record| (*record, Settled::Dropped(Cause::Poison))));
+        let failed = output.failed.iter().filter(|failed| !is_kept(failed));
+        ended.extend(failed.map(|f| (f.record, Settled::Dropped(Cause::Failed))));
+        ended.extend(&self.aside);
         debug_assert!(ended.iter().all(|(record, _)| *record < batch.len()));
         Verdicts { plain: false, events: events.into(), ways, ended }
     }
@@ -386,6 +403,7 @@ impl Child for Stage {
 
     fn start(&mut self, me: &Me<StageMessage>) -> anyhow::Result<()> {
         self.occupancy = Some(self.address.occupy(me));
+        self.mischief = Some((me.context.common.faults.clone(), format!("program:{}", me.context.path)));
         Ok(())
     }
 
@@ -402,6 +420,7 @@ impl Child for Stage {
         let now = me.context.common.clock.unix_nanos() as i64;
         self.output.clear();
         self.poisonous.clear();
+        self.aside.clear();
         let mut next = claims.iter().map(Claim::first).min().unwrap_or(0);
         while next < batch.len() {
             let end = (next + TURN_RECORDS).min(batch.len());
@@ -412,6 +431,9 @@ impl Child for Stage {
             }
         }
         self.report(&label.name);
+        if !self.poisonous.is_empty() || self.output.failed.iter().any(is_kept) {
+            self.put_aside(me, &batch, &claims).await;
+        }
         self.deliver(&batch, claims, &surroundings);
         Ok(Next::Continue)
     }

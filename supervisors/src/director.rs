@@ -5,6 +5,7 @@ use crate::device_tree::{DeviceTree, addresses, companions, entrance, keeps_peer
 use crate::lane_watch::LaneWatch;
 use crate::open_files;
 use crate::programs::Programs;
+use crate::replay::Replayer;
 use crate::storage::Storage;
 use crate::supervisor::{Announce, Charge, StopOrder, start_root, subtree};
 use crate::target_tree::{Senders, Spools, relay, senders, target_tree};
@@ -14,6 +15,7 @@ use actors::child::{ChildSpec, Faults, Home, Order, State, Tree};
 use actors::data::{Device, Door, Lanes, Profile, Sockets, Target};
 use actors::device::file::{Checkpoints, Keeper};
 use actors::journal::Custody;
+use actors::quarantine::{self, Quarantine, QuarantineSettings};
 use actors::router::Router;
 use config::{DeviceKind, Diagnostic, Schedule, Snapshot};
 use event::{Budget, DeviceId, PlaceId};
@@ -132,6 +134,9 @@ pub struct Left {
     pub kept: u64,
 }
 
+/// What is sent once more is counted as that of a device of this name, which no configuration can have.
+const REPLAY_DEVICE: &str = "(replay)";
+
 /// How often a retired target must be found done before it goes.
 const DONE_TIMES: u32 = 2;
 
@@ -144,6 +149,7 @@ impl Director {
         // Every connection is a file; the soft limit of many systems is 1024.
         OpenFiles::raise();
         let lanes = Lanes::start(options.lanes)?;
+        let quarantine = quarantine(&snapshot, &options);
         let common = Common {
             tree: Tree::new(options.clock.clone()),
             clock: options.clock,
@@ -151,6 +157,7 @@ impl Director {
             disk: options.disk,
             sockets: Sockets::default(),
             faults: Faults::default(),
+            quarantine,
         };
         let wiring = Wiring::new(lanes.clone());
         let storage = Storage::open(&snapshot, &common, &options.root, options.journal, &wiring.keys).await?;
@@ -163,7 +170,9 @@ impl Director {
         let (inventory, budget) = (Inventory::default(), Budget::new(snapshot.service.memory_budget_bytes));
         let view = {
             let (tree, clock, routes) = (common.tree.clone(), common.clock.clone(), wiring.routes.clone());
-            View::new(tree, inventory.clone(), budget.clone(), clock, routes, custody.clone())
+            let (quarantine, lanes) = (common.quarantine.clone(), lanes.clone());
+            let replayer = Replayer::new(quarantine, lanes);
+            View::new(tree, inventory.clone(), budget.clone(), clock, routes, custody.clone(), replayer)
         };
         let control = options.control.as_ref();
         let control = control.map(|control| control::children(control, &view, snapshot.service.control));
@@ -179,6 +188,7 @@ impl Director {
                 storage.as_ref().map(|s| group("journal", &common, &s.announce, s.children())),
                 // It stops after the targets: what they delivered at last is written down, too.
                 Some(keeper(&checkpoints)),
+                Some(quarantine_keeper(&common.quarantine)),
                 Some(group("targets", &common, &groups.targets, Vec::new())),
                 Some(group("lanes", &common, &groups.lanes, lane_children)),
                 Some(group("devices", &common, &groups.devices, Vec::new())),
@@ -250,6 +260,7 @@ impl Director {
             }
         }
         self.wiring.route(&snapshot, &self.inventory.targets_named(&enabled), &self.doors);
+        self.common.quarantine.label(self.wiring.labels(&snapshot));
         if let Some(storage) = &mut self.storage {
             for device in self.inventory.devices() {
                 storage.custody().name_device(device.id, &device.name);
@@ -485,6 +496,11 @@ impl Inventory {
         named.map(|(name, target)| (name.clone(), Arc::clone(target))).collect()
     }
 
+    /// Whose events are sent once more: a device beside those of the configuration.
+    pub(crate) fn replay_device(&self, budget: &Budget) -> Arc<Device> {
+        self.device_or_new(u64::MAX, REPLAY_DEVICE, budget)
+    }
+
     /// The device of that name.
     pub fn device(&self, name: &str) -> Option<Arc<Device>> {
         self.0.lock().devices.get(name).cloned()
@@ -535,6 +551,19 @@ fn relays(snapshot: &Snapshot) -> BTreeMap<String, (&String, &Schedule)> {
 fn keeper(checkpoints: &Checkpoints) -> ChildSpec {
     let checkpoints = checkpoints.clone();
     ChildSpec::new("checkpoints", "keeper", Home::Control, move || Ok(Keeper::new(checkpoints.clone())))
+}
+
+fn quarantine(snapshot: &Snapshot, options: &Options) -> Quarantine {
+    let settings =
+        QuarantineSettings { root: options.root.clone(), quota_bytes: snapshot.service.quarantine_bytes };
+    Quarantine::new(settings, Arc::clone(&options.disk), options.clock.clone(), options.rng.clone())
+}
+
+/// It stops after lanes and targets, which may have something to set aside until their end.
+fn quarantine_keeper(quarantine: &Quarantine) -> ChildSpec {
+    let quarantine = quarantine.clone();
+    let make = move || Ok(quarantine::Keeper::new(quarantine.clone()));
+    ChildSpec::new("quarantine", "keeper", Home::Control, make)
 }
 
 fn group(name: &str, common: &Common, announce: &Announce, children: Vec<ChildSpec>) -> ChildSpec {

@@ -7,6 +7,8 @@ use crate::programs::{Programs, Sequence};
 use actors::child::{ChildSpec, Home};
 use actors::data::{Address, Door, Lane, Lanes, Target};
 use actors::journal::{BranchKeys, keys};
+use actors::quarantine::entry::DeviceName;
+use actors::quarantine::{Labels, WayLabel};
 use actors::router::{RouteTable, Routes};
 use actors::stage::{DeviceLabel, Stage, StageMessage, StageTable, Surroundings};
 use config::{Device, DeviceKind, Route, Schedule, Snapshot};
@@ -24,7 +26,8 @@ pub struct Way {
     pub sequence: Sequence,
     /// The target, or the spool that a scheduled route has before it.
     pub target: String,
-    device: DeviceId,
+    /// Whose events take it.
+    pub device: DeviceId,
 }
 
 /// Where a route's way to a target ends: there, or at a spool of its own before it.
@@ -101,6 +104,8 @@ pub struct StageChanges {
 pub struct WayView {
     /// The route's name.
     pub route: String,
+    /// The pipelines and conditions.
+    pub sequence: Sequence,
     /// The target's name.
     pub target: String,
     /// Its branch in each lane.
@@ -212,12 +217,37 @@ impl Wiring {
 
     /// The branches that lead through each route to each target, one in each lane.
     pub fn ways(&self) -> Vec<WayView> {
-        let view = |((route, _, target), branches): (&(String, Sequence, String), &Vec<BranchId>)| WayView {
-            route: route.clone(),
-            target: target.clone(),
-            branches: branches.clone(),
-        };
+        let view =
+            |((route, sequence, target), branches): (&(String, Sequence, String), &Vec<BranchId>)| WayView {
+                route: route.clone(),
+                sequence: sequence.clone(),
+                target: target.clone(),
+                branches: branches.clone(),
+            };
         self.branches.iter().map(view).collect()
+    }
+
+    /// What branches and devices are called.
+    pub fn labels(&self, snapshot: &Snapshot) -> Labels {
+        let mut labels = Labels::default();
+        let mut label = |route: &str, sequence: &Sequence, target: &str, branches: &[BranchId]| {
+            let (route, target) = (route.to_owned(), target.to_owned());
+            let way = WayLabel { route, pipelines: sequence.pipelines.clone(), target };
+            labels
+                .ways
+                .extend(branches.iter().enumerate().map(|(lane, branch)| ((lane, *branch), way.clone())));
+        };
+        for ((route, sequence, target), branches) in &self.branches {
+            label(route, sequence, target, branches);
+        }
+        for ((sequence, target), branches) in &self.reroutes {
+            label("", sequence, target, branches);
+        }
+        labels.devices.extend(snapshot.devices.iter().map(|device| {
+            let (name, kind) = (device.name.clone(), kind_name(&device.kind).to_owned());
+            (DeviceId(device.id), DeviceName { id: device.id, name, kind })
+        }));
+        labels
     }
 
     fn surroundings(

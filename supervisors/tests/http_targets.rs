@@ -5,7 +5,7 @@ mod http_server;
 
 use actors::child::Fault;
 use event::Cause;
-use house::{Sender, free_port, start, until};
+use house::{Sender, free_port, start_on_memory as start, until};
 use http_server::{HttpServer, Reply, Request, ok, send};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
@@ -43,8 +43,8 @@ fn delivered(director: &Director) -> u64 {
     director.inventory().target("out").expect("there").flow.delivered.get()
 }
 
-fn dropped(director: &Director, cause: Cause) -> u64 {
-    director.inventory().target("out").expect("there").flow.dropped.get(cause)
+fn quarantined(director: &Director, cause: Cause) -> u64 {
+    director.inventory().target("out").expect("there").flow.quarantined.get(cause)
 }
 
 /// Sends lines through a Director to a server; asserts that each arrives in a request that was answered well.
@@ -130,7 +130,7 @@ async fn what_is_refused_is_counted_and_the_rest_goes_on() {
     let director = start(&http(port, &server, "format: json"), 1).await;
     let _open = send(port, &numbered(10));
     settled(&director, 10).await;
-    assert_eq!((delivered(&director), dropped(&director, Cause::Refused)), (9, 1));
+    assert_eq!((delivered(&director), quarantined(&director, Cause::Refused)), (9, 1));
     let node = director.tree().node("targets/out/sender-0").expect("there");
     assert!(node.condition.expect("shown").contains("I do not like it"));
     director.stop().await;
@@ -148,7 +148,7 @@ async fn a_request_that_is_too_large_is_split() {
     lines.push("x".repeat(2000));
     let _open = send(port, &lines);
     settled(&director, 501).await;
-    assert_eq!((delivered(&director), dropped(&director, Cause::TooLarge)), (500, 1));
+    assert_eq!((delivered(&director), quarantined(&director, Cause::TooLarge)), (500, 1));
     director.stop().await;
 }
 
@@ -318,7 +318,7 @@ async fn elastic_items_are_repeated_or_refused_one_by_one() {
     let _open = send(port, &numbered(100));
     settled(&director, 100).await;
     let sevens = 19;
-    assert_eq!((delivered(&director), dropped(&director, Cause::Refused)), (100 - sevens, sevens));
+    assert_eq!((delivered(&director), quarantined(&director, Cause::Refused)), (100 - sevens, sevens));
     let request = &server.requests()[0];
     let filter = "filter_path=errors%2Citems.*.error%2Citems.*._index%2Citems.*.status";
     assert_eq!(request.path, format!("/_bulk?{filter}&pipeline=p"));
@@ -351,7 +351,7 @@ async fn splunk_gets_envelopes_and_refuses_one_event_alone() {
     let director = start(&yaml(port, "splunk", &properties), 1).await;
     let _open = send(port, &numbered(10));
     settled(&director, 10).await;
-    assert_eq!((delivered(&director), dropped(&director, Cause::Refused)), (9, 1));
+    assert_eq!((delivered(&director), quarantined(&director, Cause::Refused)), (9, 1));
     let request = server.requests().pop().expect("a request");
     assert_eq!(request.path, "/services/collector/event");
     assert_eq!(request.header("authorization"), Some("Splunk abc"));

@@ -7,6 +7,7 @@ use super::nursery::Nursery;
 use super::pulse::Pulse;
 use super::tree::{Condition, Tree};
 use crate::data::sockets::Sockets;
+use crate::quarantine::Quarantine;
 use futures_util::future::BoxFuture;
 use ractor::{Actor, ActorCell};
 use seams::{Clock, Disk, Rng};
@@ -178,6 +179,8 @@ pub struct Common {
     pub sockets: Sockets,
     /// Failures caused on purpose.
     pub faults: Faults,
+    /// Where events go that nobody can take.
+    pub quarantine: Quarantine,
 }
 
 /// What a child gets for one of its lives.
@@ -216,6 +219,14 @@ impl StartContext {
             let _ = actor.cast(super::actor::Letter::Stop);
         });
         Ok(Started { cell, stop })
+    }
+
+    /// The number of the lane it runs on; that of the first for what runs beside them.
+    pub fn lane(&self) -> usize {
+        match &self.home {
+            Home::Control => 0,
+            Home::Lane(lane) => lane.index,
+        }
     }
 
     /// Says how the child fares.

@@ -12,6 +12,8 @@ use crate::child::{Child, Condition, Me};
 use crate::data::address::{Address, Occupancy};
 use crate::data::delivery::{Delivery, ToSender};
 use crate::data::target::Target;
+use crate::quarantine::Entry;
+use bytes::Bytes;
 use event::{Cause, Settled};
 use std::collections::VecDeque;
 use std::io;
@@ -154,7 +156,9 @@ impl UdpSender {
                     target.meters.bytes.add(datagram.len() as u64);
                 }
                 // EMSGSIZE: longer than a datagram can be, or than the path takes.
-                Err(e) if e.raw_os_error() == Some(libc::EMSGSIZE) => too_large.push(event.record),
+                Err(e) if e.raw_os_error() == Some(libc::EMSGSIZE) => {
+                    too_large.push((event.record, Bytes::copy_from_slice(datagram)));
+                }
                 Err(e) => {
                     done = event.record;
                     outcome = Err(e);
@@ -165,9 +169,26 @@ impl UdpSender {
                 tokio::task::yield_now().await;
             }
         }
-        too_large.dedup();
-        for record in too_large {
-            delivery.claim.except(record, Settled::Dropped(Cause::TooLarge));
+        too_large.dedup_by_key(|(record, _)| *record);
+        let entry = |(record, payload): &(u32, Bytes)| Entry {
+            cause: Cause::TooLarge,
+            why: "it is longer than a datagram to this receiver can be".into(),
+            at: settings.endpoints.join(", ").into(),
+            lane: me.context.lane(),
+            branches: [delivery.claim.branch()].into(),
+            target: Some(Arc::clone(&target.name)),
+            batch: delivery.payload.batch().clone(),
+            record: *record,
+            payload: Some(payload.clone()),
+        };
+        let entries = too_large.iter().map(entry).collect();
+        let kept = me.waiting(me.context.common.quarantine.keep(entries)).await;
+        for (n, (record, _)) in too_large.into_iter().enumerate() {
+            let settled = match n < kept {
+                true => Settled::Quarantined(Cause::TooLarge),
+                false => Settled::Dropped(Cause::TooLarge),
+            };
+            delivery.claim.except(record, settled);
         }
         if outcome.is_err() && done > delivery.claim.first() {
             delivery.claim.settle_to(done, Settled::Delivered);

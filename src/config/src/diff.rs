@@ -103,6 +103,7 @@ fn service_changes(old: &Service, new: &Service) -> Vec<ServiceChange> {
         ("queue.limit", Effect::Live, old.queue_limit == new.queue_limit),
         ("persistent_storage", Effect::Restart, old.persistent_storage == new.persistent_storage),
         ("persistent_storage limits", Effect::Restart, old.storage_limits == new.storage_limits),
+        ("quarantine.max_size", Effect::Restart, old.quarantine_bytes == new.quarantine_bytes),
         ("debug", Effect::Live, old.debug == new.debug),
         ("control", Effect::Restart, old.control == new.control),
         ("memory.budget", Effect::Restart, old.memory_budget_bytes == new.memory_budget_bytes),

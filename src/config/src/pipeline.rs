@@ -12,7 +12,7 @@ pub struct PipelineSource {
     /// Its unique name.
     pub name: String,
     /// The whole pipeline object: `name`, `description`, `tags`, `processors`, `if`, `on_failure`,
-    /// `ignore_failure`.
+    /// `ignore_failure`, `quarantine`.
     pub node: Node,
     /// Where it is.
     pub at: Position,
@@ -25,6 +25,7 @@ pub(crate) fn decode(fields: &mut Fields) -> PipelineSource {
     fields.optional("tags", List(Text), "labels");
     fields.optional("if", Text, "which events it takes");
     fields.or("ignore_failure", Flag, false, false, "go on after an error");
+    fields.or("quarantine", Flag, false, false, "keep events that fail instead of dropping them");
     let list = || json!({"type": "array", "items": {"type": ["object", "string"]}});
     for (key, about) in
         [("processors", "processors, run one after the other"), ("on_failure", "run after an error")]

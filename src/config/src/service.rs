@@ -26,6 +26,8 @@ pub struct Service {
     pub persistent_storage: PersistentStorage,
     /// How much of the disk it may take.
     pub storage_limits: StorageLimits,
+    /// `quarantine.max_size`: bytes of disk for events that could not be processed or delivered.
+    pub quarantine_bytes: u64,
     /// Logging.
     pub debug: Debug,
     /// `control`: where the HTTP API listens (port 0: any free one); none: it is off.
@@ -105,6 +107,8 @@ pub struct Fleet {
 impl Service {
     /// The default of [`Service::memory_budget_bytes`], 24 MiB.
     pub const MEMORY_BUDGET_BYTES: u64 = 24 << 20;
+    /// The default of [`Service::quarantine_bytes`], 256 MiB.
+    pub const QUARANTINE_BYTES: u64 = 256 << 20;
     /// The default port of the HTTP API.
     pub const CONTROL_PORT: u16 = 8078;
 }
@@ -119,6 +123,7 @@ impl Default for Service {
             queue_limit: Duration::from_secs(48 * 3600),
             persistent_storage: PersistentStorage::Off,
             storage_limits: StorageLimits::DEFAULT,
+            quarantine_bytes: Self::QUARANTINE_BYTES,
             debug: Debug { level: 3, console: false, log: false },
             control: Some(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), Self::CONTROL_PORT)),
             memory_budget_bytes: Self::MEMORY_BUDGET_BYTES,
@@ -175,6 +180,11 @@ impl Service {
             queue_limit,
             persistent_storage,
             storage_limits,
+            quarantine_bytes: fields.section("quarantine", "events set aside", |quarantine| {
+                let default = Self::QUARANTINE_BYTES;
+                let about = "disk for events that could not be processed or delivered; the oldest make room";
+                quarantine.or("max_size", Bytes(1 << 20..=1 << 40), default, "256MiB", about)
+            }),
             debug: fields.section("debug", "logging", Debug::decode),
             control: fields.section("control", "HTTP API", control),
             memory_budget_bytes: fields.section("memory", "memory", |memory| {

@@ -41,6 +41,13 @@ impl Client {
         Ok(())
     }
 
+    /// Asks for something to be done, and gets what is said of it.
+    pub(crate) async fn tell(&self, path: &str, body: &str) -> Result<String, Failed> {
+        let response = self.ask(Method::POST, path, body).await?;
+        let text = response.into_body().collect().await.context("the answer broke off")?.to_bytes();
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
     /// Gets lines as they come, until the Director ends.
     pub(crate) async fn follow(
         &self,

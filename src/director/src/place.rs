@@ -62,6 +62,21 @@ impl Place {
         self.storage().join("control.sock")
     }
 
+    /// Where the quarantine's events are.
+    pub(crate) fn quarantine(&self) -> PathBuf {
+        actors::quarantine::store::folder(&self.root)
+    }
+
+    /// All journals: the process's, those of targets, the quarantine.
+    pub(crate) fn journals(&self) -> Vec<PathBuf> {
+        let mut all = vec![self.storage().join("journal"), self.quarantine()];
+        let spools = fs::read_dir(self.storage().join("spool")).into_iter().flatten().flatten();
+        all.extend(spools.map(|entry| entry.path()));
+        all.retain(|path| path.is_dir());
+        all.sort();
+        all
+    }
+
     /// The folder of the log files.
     pub(crate) fn logs(&self) -> PathBuf {
         self.storage().join("logs")

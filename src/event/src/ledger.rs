@@ -134,6 +134,7 @@ struct Stream {
     device: Arc<DeviceFlow>,
     entries: VecDeque<usize>,
     acknowledged: watch::Sender<u64>,
+    settled: u64,
     closed: bool,
 }
 
@@ -293,7 +294,7 @@ impl Book {
     /// Begins a stream of a device.
     pub fn open_stream(self: &Arc<Self>, id: StreamId, device: Arc<DeviceFlow>) -> Ledger {
         let (acknowledged, _) = watch::channel(0);
-        let stream = Stream { device, entries: VecDeque::new(), acknowledged, closed: false };
+        let stream = Stream { device, entries: VecDeque::new(), acknowledged, settled: 0, closed: false };
         let mut state = self.0.lock();
         let index = match state.unused_streams.pop() {
             Some(index) => {
@@ -517,6 +518,9 @@ impl State {
             }
             self.unused_entries.push(first);
         }
+        if let Some(next) = acknowledged {
+            stream.settled = next;
+        }
         // Where there is a scribe, it acknowledges what it keeps.
         if let Some(next) = acknowledged.filter(|_| self.scribe.is_none()) {
             stream.acknowledged.send_replace(next);
@@ -595,6 +599,12 @@ impl Ledger {
         let state = self.book.0.lock();
         let stream = state.streams[self.stream].as_ref();
         stream.expect("a stream lives as long as its ledger").acknowledged.subscribe()
+    }
+
+    /// The number after the last record up to which everything is settled, whoever acknowledges what.
+    pub fn settled(&self) -> u64 {
+        let state = self.book.0.lock();
+        state.streams[self.stream].as_ref().expect("a stream lives as long as its ledger").settled
     }
 
     /// The stream.

@@ -26,6 +26,8 @@ pub struct Context<'c> {
     pub(crate) fuel: u32,
     /// How deep pipelines, groups and handlers are in each other.
     pub(crate) depth: u32,
+    /// Which of the program's pipelines is running.
+    pub(crate) running: usize,
     /// Which `group` succeeded last.
     pub(crate) last_group: Option<u32>,
     /// Failure handlers that are running.

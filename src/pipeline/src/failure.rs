@@ -40,6 +40,11 @@ impl Failure {
         Self::fixed("is missing").at(path)
     }
 
+    /// Whether a limit was exceeded: the event takes more than any pipeline may take for one.
+    pub fn is_limit(&self) -> bool {
+        self.is_final
+    }
+
     /// Names the field.
     #[must_use]
     pub fn at(mut self, path: &Path) -> Self {

@@ -56,6 +56,8 @@ pub struct Failed {
     pub step: Option<StepId>,
     /// Why.
     pub cause: Failure,
+    /// The pipeline says that the event is to be kept in quarantine.
+    pub kept: bool,
 }
 
 /// What `reroute` said about an event.

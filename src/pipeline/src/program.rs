@@ -26,6 +26,8 @@ pub struct StepId(pub u32);
 pub struct StepInfo {
     /// The pipeline it stands in.
     pub pipeline: Arc<str>,
+    /// Whether that pipeline says that events which fail in it are to be kept in quarantine.
+    pub quarantine: bool,
     /// The processor's name.
     pub kind: &'static str,
     /// Its tag.
@@ -200,6 +202,7 @@ impl Program {
             staged: Vec::new(),
             fuel: MAX_STEPS,
             depth: 0,
+            running: 0,
             last_group: None,
             handlers: 0,
             recovered: false,
@@ -218,11 +221,21 @@ impl Program {
             }
             Ok(Ended::Kept) => {
                 if let Err(cause) = cx.deliver() {
-                    cx.out.failed.push(Failed { record, step: None, cause });
+                    let kept = self.keeps(cx.running, &cause);
+                    cx.out.failed.push(Failed { record, step: None, cause, kept });
                 }
             }
-            Err(cause) => cx.out.failed.push(Failed { record, step: cause.step, cause }),
+            Err(cause) => {
+                let kept = self.keeps(cx.running, &cause);
+                cx.out.failed.push(Failed { record, step: cause.step, cause, kept });
+            }
         }
+    }
+
+    /// Whether an event that failed while the pipeline of this number ran is to be kept: it says so, or the one it called.
+    fn keeps(&self, running: usize, cause: &Failure) -> bool {
+        let inner = cause.step.is_some_and(|step| self.steps[step.0 as usize].quarantine);
+        inner || self.pipelines.get(running).is_some_and(|pipeline| pipeline.quarantine)
     }
 
     fn prepare(&self, cx: &mut Context<'_>, input: Input<'_>) -> Result<(), Failure> {
@@ -246,6 +259,7 @@ impl Program {
             if !self.lets_pass(n, cx)? {
                 return Ok(Ended::PassedOver);
             }
+            cx.running = n;
             match pipeline.run(cx)? {
                 Flow::Next | Flow::Continue | Flow::GoTo(_) => {}
                 Flow::Drop => return Ok(Ended::Dropped),

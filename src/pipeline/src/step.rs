@@ -74,6 +74,8 @@ pub(crate) struct Pipeline {
     pub(crate) ignore_failure: bool,
     pub(crate) block: Block,
     pub(crate) on_failure: Option<Handler>,
+    /// What fails in it without a handler is to be kept.
+    pub(crate) quarantine: bool,
     /// Where its name is put while it runs, if somebody looks there.
     pub(crate) announced: Option<Path>,
 }

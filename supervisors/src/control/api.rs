@@ -1,12 +1,14 @@
 //! Which request gets which answer.
 //!
 //! What only looks is there for whoever reaches the HTTP address; what changes or reveals (`/stop`, `/reload`, `/tap`,
-//! `/log`) is there on the control socket alone, which only its owner can open.
+//! `/log`, `/purge`, `/replay`) is there on the control socket alone, which only its owner can open.
 
 use super::health::{Health, Readiness};
 use super::stats::Stats;
 use super::view::View;
 use super::{FollowLog, Request, metrics, tap};
+use crate::replay;
+use actors::quarantine::Selection;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http_body_util::combinators::BoxBody;
@@ -57,17 +59,21 @@ impl Api {
             return if looks { page } else { refuse_method("GET") };
         }
         match (path.as_str(), self.rights) {
-            ("/stop" | "/reload" | "/tap" | "/log", Rights::Look) => {
+            ("/stop" | "/reload" | "/tap" | "/log" | "/purge" | "/replay", Rights::Look) => {
                 let text = "this is answered on the control socket alone: storage/control.sock\n";
                 plain(StatusCode::FORBIDDEN, text)
             }
-            ("/stop" | "/reload" | "/tap" | "/log", Rights::All) if request.method() != Method::POST => {
+            ("/stop" | "/reload" | "/tap" | "/log" | "/purge" | "/replay", Rights::All)
+                if request.method() != Method::POST =>
+            {
                 refuse_method("POST")
             }
             ("/stop", Rights::All) => self.pass_on(Request::Stop("the control socket")).await,
             ("/reload", Rights::All) => self.pass_on(Request::Reload("the control socket")).await,
             ("/tap", Rights::All) => self.tap(request).await,
             ("/log", Rights::All) => self.log(request).await,
+            ("/purge", Rights::All) => self.purge(request).await,
+            ("/replay", Rights::All) => self.replay(request).await,
             _ => {
                 let text = "not found; there are /health /ready /metrics /stats /tree /activity\n";
                 plain(StatusCode::NOT_FOUND, text)
@@ -115,6 +121,44 @@ impl Api {
         let (sender, lines) = mpsc::channel(LINES_WAITING);
         tokio::spawn(tap::stream(self.view.clone(), name, sender));
         answer(StatusCode::OK, "text/plain; charset=utf-8", live(lines))
+    }
+
+    /// Removes events from the quarantine; the body says which.
+    async fn purge(&self, request: hyper::Request<Incoming>) -> Response<Body> {
+        let words = match text(request).await {
+            Ok(words) => words,
+            Err(refusal) => return refusal,
+        };
+        let selection: Selection = match words.parse() {
+            Ok(selection) => selection,
+            Err(unclear) => return plain(StatusCode::BAD_REQUEST, format!("{unclear}\n")),
+        };
+        let quarantine = self.view.quarantine().clone();
+        match tokio::task::spawn_blocking(move || quarantine.purge(&selection)).await {
+            Ok(Ok(purged)) => {
+                tracing::info!(purged, which = words, "events were purged from quarantine");
+                plain(StatusCode::OK, format!("{purged} events purged\n"))
+            }
+            Ok(Err(e)) => plain(StatusCode::INTERNAL_SERVER_ERROR, format!("{e:#}\n")),
+            Err(e) => plain(StatusCode::INTERNAL_SERVER_ERROR, format!("the purge failed: {e}\n")),
+        }
+    }
+
+    /// Sends events once more, as the body says; lines tell how it goes.
+    async fn replay(&self, request: hyper::Request<Incoming>) -> Response<Body> {
+        let body = match text(request).await {
+            Ok(body) => body,
+            Err(refusal) => return refusal,
+        };
+        let order = match serde_json::from_str(&body) {
+            Ok(order) => order,
+            Err(e) => return plain(StatusCode::BAD_REQUEST, format!("the request is not understood: {e}\n")),
+        };
+        let (sender, lines) = mpsc::channel(LINES_WAITING);
+        match replay::start(&self.view, order, sender) {
+            Ok(()) => answer(StatusCode::OK, "text/plain; charset=utf-8", live(lines)),
+            Err(refused) => plain(StatusCode::CONFLICT, format!("{refused:#}\n")),
+        }
     }
 
     /// The log from now on; the body is the level.

@@ -46,6 +46,15 @@ impl Page {
             "How often an actor was started again.",
             &stats.restarts,
         );
+        let quarantine = &stats.quarantine;
+        self.one("vmetric_quarantine_events", Gauge, "Events in quarantine.", quarantine.events);
+        self.one("vmetric_quarantine_waiting", Gauge, "Of these, not replayed.", quarantine.waiting);
+        self.one("vmetric_quarantine_kept_total", Counter, "Events put into quarantine.", quarantine.kept);
+        let help = "Events dropped because the quarantine could not take them.";
+        self.one("vmetric_quarantine_not_kept_total", Counter, help, quarantine.not_kept);
+        let help = "Events that made room for newer ones, neither purged nor replayed.";
+        self.one("vmetric_quarantine_overwritten_total", Counter, help, quarantine.overwritten);
+        self.one("vmetric_quarantine_disk_bytes", Gauge, "Disk that it takes.", quarantine.disk_bytes);
         let process = &stats.process;
         self.one("process_cpu_seconds_total", Counter, "CPU time.", process.cpu_seconds);
         self.one("process_resident_memory_bytes", Gauge, "Resident memory.", process.resident_bytes);

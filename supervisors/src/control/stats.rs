@@ -9,6 +9,7 @@ use actors::child::State;
 use actors::data::device::{ByName, Device};
 use actors::data::target::{SpoolMeters, Target};
 use actors::journal::Status;
+use actors::quarantine::QuarantineMeters;
 use event::flow::ByCause;
 use event::{Cause, Latency};
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,9 @@ pub struct Stats {
     /// The journal; none without persistent storage.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub journal: Option<JournalStats>,
+    /// Events that nobody could take.
+    #[serde(default)]
+    pub quarantine: QuarantineStats,
     /// The process.
     pub process: ProcessStats,
     /// How many actors there are in each state.
@@ -46,6 +50,23 @@ pub struct Stats {
     pub troubled: u64,
     /// For each actor that was ever started again, how often; connections together by device.
     pub restarts: Named,
+}
+
+/// Events that nobody could take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuarantineStats {
+    /// In quarantine.
+    pub events: u64,
+    /// Of these, not replayed.
+    pub waiting: u64,
+    /// Put there since the start.
+    pub kept: u64,
+    /// Dropped since the start because they could not be.
+    pub not_kept: u64,
+    /// Made room for newer ones since the start, before anybody had decided about them.
+    pub overwritten: u64,
+    /// Disk that it takes.
+    pub disk_bytes: u64,
 }
 
 /// Memory for received data, in bytes.
@@ -217,6 +238,7 @@ impl Stats {
             targets: view.inventory().targets().iter().map(|target| TargetStats::of(target)).collect(),
             budget: BudgetStats { used: view.budget().used(), capacity: view.budget().capacity() },
             journal: view.journal().as_ref().map(JournalStats::of),
+            quarantine: QuarantineStats::of(view.quarantine().meters()),
             process: ProcessStats::now(),
             actors,
             troubled,
@@ -249,6 +271,19 @@ impl JournalStats {
     }
 }
 
+impl QuarantineStats {
+    fn of(meters: &QuarantineMeters) -> Self {
+        Self {
+            events: meters.events.load(Relaxed),
+            waiting: meters.waiting.load(Relaxed),
+            kept: meters.kept.get(),
+            not_kept: meters.not_kept.get(),
+            overwritten: meters.overwritten.get(),
+            disk_bytes: meters.disk_bytes.load(Relaxed),
+        }
+    }
+}
+
 impl DeviceStats {
     fn of(device: &Device, now: u64) -> Self {
         let (flow, meters) = (&device.flow, &device.meters);
@@ -259,7 +294,7 @@ impl DeviceStats {
             ("kernel", meters.kernel_drops.get()),
             ("rate_limit", meters.rate_drops.get()),
         ];
-        let last = meters.last_event.load(std::sync::atomic::Ordering::Relaxed);
+        let last = meters.last_event.load(Relaxed);
         Self {
             name: device.name.to_string(),
             id: device.id.0,

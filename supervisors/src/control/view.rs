@@ -1,9 +1,11 @@
 //! What can be known of a running Director from outside; shared with whoever tells it.
 
 use crate::Inventory;
-use crate::wiring::WayView;
+use crate::replay::{DeviceWays, PresentWay, Replayer};
+use crate::wiring::{WayView, ways};
 use actors::child::Tree;
 use actors::journal::{Custody, Status as JournalStatus};
+use actors::quarantine::Quarantine;
 use actors::router::RouteTable;
 use actors::tap::{Tap, Wants};
 use config::Snapshot;
@@ -42,6 +44,7 @@ struct Inner {
     began: Instant,
     tables: Vec<RouteTable>,
     custody: Option<Custody>,
+    replayer: Replayer,
     told: Mutex<Told>,
     configurations: watch::Sender<u64>,
 }
@@ -83,10 +86,22 @@ impl View {
         clock: Clock,
         tables: Vec<RouteTable>,
         custody: Option<Custody>,
+        replayer: Replayer,
     ) -> Self {
         let began = clock.now();
         let (told, configurations) = (Mutex::default(), watch::Sender::new(0));
-        Self(Arc::new(Inner { tree, inventory, budget, clock, began, tables, custody, told, configurations }))
+        Self(Arc::new(Inner {
+            tree,
+            inventory,
+            budget,
+            clock,
+            began,
+            tables,
+            custody,
+            replayer,
+            told,
+            configurations,
+        }))
     }
 
     /// The tree.
@@ -107,6 +122,37 @@ impl View {
     /// The journal, where there is one.
     pub fn journal(&self) -> Option<JournalStatus> {
         self.0.custody.as_ref().map(Custody::status)
+    }
+
+    /// Where events are that nobody could take.
+    pub fn quarantine(&self) -> &Quarantine {
+        self.replayer().quarantine()
+    }
+
+    /// What events are sent once more with.
+    pub(crate) fn replayer(&self) -> &Replayer {
+        &self.0.replayer
+    }
+
+    /// The routes in force, for each lane.
+    pub(crate) fn tables(&self) -> &[RouteTable] {
+        &self.0.tables
+    }
+
+    /// The ways that events of a device take now, with their branches in each lane; none if there is no such device.
+    pub(crate) fn ways_of(&self, device: &str) -> Option<DeviceWays> {
+        let told = self.0.told.lock();
+        let snapshot = told.snapshot.as_ref()?;
+        let id = DeviceId(snapshot.device(device)?.id);
+        let own = ways(snapshot).into_iter().filter(|way| way.device == id);
+        let with_branches = own.filter_map(|way| {
+            let same = |view: &&WayView| {
+                (&view.route, &view.sequence, &view.target) == (&way.route, &way.sequence, &way.target)
+            };
+            let branches = told.ways.iter().find(same)?.branches.clone();
+            Some(PresentWay { way, branches })
+        });
+        Some(DeviceWays { id, ways: with_branches.collect() })
     }
 
     /// Time.

@@ -35,6 +35,13 @@ pub async fn start(yaml: &str, lanes: usize) -> Director {
     Director::start(snapshot(yaml), options).await.expect("started")
 }
 
+/// The same with a disk in memory, for what goes to quarantine.
+pub async fn start_on_memory(yaml: &str, lanes: usize) -> Director {
+    let disk = Arc::new(seams::SimulatedDisk::new(seams::Rng::seeded(1)));
+    let options = Options { lanes, disk, ..Options::default() };
+    Director::start(snapshot(yaml), options).await.expect("started")
+}
+
 /// Waits until a condition holds.
 pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + LIMIT;

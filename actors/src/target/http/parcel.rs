@@ -5,7 +5,7 @@
 
 use crate::data::delivery::{Delivery, Encoded, EncodedEvent, Payload};
 use bytes::Bytes;
-use event::{Batch, BranchId, Cause, Claim, Layout, Settled};
+use event::{Batch, BranchId, Claim, Layout, Settled};
 use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
@@ -39,8 +39,8 @@ pub struct Parcel {
     next: u32,
     /// Events that have ended, sorted, with gaps between the ranges.
     ended: Vec<Range<u32>>,
-    /// Records with an event that was dropped; a record is counted once.
-    dropped: HashSet<u32>,
+    /// Records with an event that was refused; a record is counted once.
+    refused: HashSet<u32>,
 }
 
 // === impl Content ===
@@ -71,6 +71,22 @@ impl Content {
     /// The batch it came in.
     pub fn batch(&self) -> &Batch {
         self.payload.batch()
+    }
+
+    /// The bytes of an event without copying them, if they are not what was received.
+    pub fn encoded(&self, event: u32) -> Option<Bytes> {
+        match &self.payload {
+            Payload::Raw(_) => None,
+            Payload::Encoded(Encoded { bytes, events, .. }) => {
+                let EncodedEvent { start, end, .. } = events[event as usize];
+                Some(bytes.slice(start as usize..end as usize))
+            }
+        }
+    }
+
+    /// The way it took.
+    pub fn branch(&self) -> BranchId {
+        self.branch
     }
 
     /// The record that an event was made from.
@@ -179,7 +195,7 @@ impl Parcel {
         if first > 0 {
             ended.push(0..first);
         }
-        Some(Self { content: Arc::new(content), claim, next: first, ended, dropped: HashSet::new() })
+        Some(Self { content: Arc::new(content), claim, next: first, ended, refused: HashSet::new() })
     }
 
     /// What it holds.
@@ -209,12 +225,12 @@ impl Parcel {
         self.end(events);
     }
 
-    /// Events that were dropped.
-    pub fn dropped(&mut self, events: Range<u32>, cause: Cause) {
+    /// Events that were refused, and how they end.
+    pub fn refused(&mut self, events: Range<u32>, settled: Settled) {
         for event in events.clone() {
             let record = self.content.record(event);
-            if self.dropped.insert(record) {
-                self.claim.except(record, Settled::Dropped(cause));
+            if self.refused.insert(record) {
+                self.claim.except(record, settled);
             }
         }
         self.end(events);

@@ -18,7 +18,8 @@ use crate::child::{Child, Letter, Me};
 use crate::data::address::{Address, Occupancy};
 use crate::data::delivery::ToSender;
 use crate::data::target::Target;
-use event::Cause;
+use crate::quarantine::Entry;
+use event::{Cause, Settled};
 use futures_util::FutureExt;
 use std::any::Any;
 use std::collections::{HashMap, VecDeque};
@@ -195,7 +196,7 @@ impl HttpSender {
     }
 
     /// Settles what a flight's landing says.
-    fn land(&mut self, me: &Me<HttpMessage>, (number, landing): Landed) -> anyhow::Result<()> {
+    async fn land(&mut self, me: &Me<HttpMessage>, (number, landing): Landed) -> anyhow::Result<()> {
         let Some(request) = self.flights.remove(&number) else { return Ok(()) };
         let Landing { verdict, endpoint } = match landing {
             Ok(landing) => landing,
@@ -209,16 +210,50 @@ impl HttpSender {
                 self.arrived(me, endpoint);
             }
             Verdict::Refused(why) => {
-                self.stock.dropped(&request, Cause::Refused);
+                self.refused(me, endpoint, &request, Cause::Refused, &[&why]).await;
                 self.arrived(me, endpoint);
                 self.announcer.refused(me, url, request.events().into(), &why);
             }
-            Verdict::Spoilt(event, why) => self.spoilt(me, endpoint, request, event, &why),
-            Verdict::TooLarge => self.too_large(me, endpoint, request),
-            Verdict::Except(faults) => self.except(me, endpoint, &request, faults),
+            Verdict::Spoilt(event, why) => self.spoilt(me, endpoint, request, event, &why).await,
+            Verdict::TooLarge => self.too_large(me, endpoint, request).await,
+            Verdict::Except(faults) => self.except(me, endpoint, &request, faults).await,
             Verdict::Again { after, trouble } => self.again(me, endpoint, request, after, &trouble),
         }
         Ok(())
+    }
+
+    /// All events of a request are refused for good: they go to quarantine, and what that does not take is dropped.
+    /// There is one reason, or one for each event.
+    async fn refused(
+        &mut self,
+        me: &Me<HttpMessage>,
+        endpoint: usize,
+        request: &Request,
+        cause: Cause,
+        whys: &[&str],
+    ) {
+        let at: Arc<str> = self.settings.endpoints[endpoint].to_string().into();
+        let mut entries = Vec::with_capacity(request.events() as usize);
+        let events =
+            request.pieces.iter().flat_map(|piece| piece.events.clone().map(|n| (&piece.content, n)));
+        for (number, (content, event)) in events.enumerate() {
+            let why = whys.get(number).or(whys.first()).copied().unwrap_or_default();
+            entries.push(Entry {
+                cause,
+                why: why.into(),
+                at: Arc::clone(&at),
+                lane: me.context.lane(),
+                branches: [content.branch()].into(),
+                target: Some(Arc::clone(&self.target.name)),
+                batch: content.batch().clone(),
+                record: content.record(event),
+                payload: content.encoded(event),
+            });
+        }
+        let count = entries.len() as u32;
+        let kept = me.waiting(me.context.common.quarantine.keep(entries)).await as u32;
+        self.stock.refused(&request.only(0..kept), Settled::Quarantined(cause));
+        self.stock.refused(&request.only(kept..count), Settled::Dropped(cause));
     }
 
     /// The peer is there and takes requests.
@@ -257,13 +292,13 @@ impl HttpSender {
         }
     }
 
-    fn too_large(&mut self, me: &Me<HttpMessage>, endpoint: usize, mut request: Request) {
+    async fn too_large(&mut self, me: &Me<HttpMessage>, endpoint: usize, mut request: Request) {
         self.arrived(me, endpoint);
         let events = request.events();
         if events == 1 {
-            self.stock.dropped(&request, Cause::TooLarge);
-            let url = &self.settings.endpoints[endpoint];
-            self.announcer.refused(me, url, 1, "it answers 413 Payload Too Large to a single event");
+            let why = "it answers 413 Payload Too Large to a single event";
+            self.refused(me, endpoint, &request, Cause::TooLarge, &[why]).await;
+            self.announcer.refused(me, &self.settings.endpoints[endpoint], 1, why);
             return;
         }
         // What comes next is cut smaller right away.
@@ -274,11 +309,18 @@ impl HttpSender {
         self.again.push_front(request);
     }
 
-    fn spoilt(&mut self, me: &Me<HttpMessage>, endpoint: usize, mut request: Request, event: u32, why: &str) {
+    async fn spoilt(
+        &mut self,
+        me: &Me<HttpMessage>,
+        endpoint: usize,
+        mut request: Request,
+        event: u32,
+        why: &str,
+    ) {
         self.arrived(me, endpoint);
         let mut bad = request.split_off(event);
         let back = bad.split_off(1);
-        self.stock.dropped(&bad, Cause::Refused);
+        self.refused(me, endpoint, &bad, Cause::Refused, &[why]).await;
         self.announcer.refused(me, &self.settings.endpoints[endpoint], 1, why);
         request.pieces.extend(back.pieces);
         if !request.pieces.is_empty() {
@@ -286,7 +328,7 @@ impl HttpSender {
         }
     }
 
-    fn except(
+    async fn except(
         &mut self,
         me: &Me<HttpMessage>,
         endpoint: usize,
@@ -294,12 +336,12 @@ impl HttpSender {
         faults: Vec<(u32, ItemFault)>,
     ) {
         self.arrived(me, endpoint);
-        let (mut refused, mut later, mut why, mut reason) = (Vec::new(), Vec::new(), None, None);
+        let (mut refused, mut whys, mut later, mut reason) = (Vec::new(), Vec::new(), Vec::new(), None);
         for (number, fault) in faults {
             match fault {
                 ItemFault::Refused(text) => {
                     refused.push(number);
-                    why = Some(text);
+                    whys.push(text);
                 }
                 ItemFault::Later(text) => {
                     later.push(number);
@@ -311,10 +353,12 @@ impl HttpSender {
             |number: &u32| refused.binary_search(number).is_ok() || later.binary_search(number).is_ok();
         let delivered = request.only((0..request.events()).filter(|number| !open(number)));
         self.stock.delivered(&delivered);
-        if let Some(why) = why {
-            self.stock.dropped(&request.only(refused.iter().copied()), Cause::Refused);
+        if let Some(last) = whys.last() {
+            let whys: Vec<&str> = whys.iter().map(String::as_str).collect();
+            let bad = request.only(refused.iter().copied());
+            self.refused(me, endpoint, &bad, Cause::Refused, &whys).await;
             let url = &self.settings.endpoints[endpoint];
-            self.announcer.refused(me, url, refused.len() as u64, &why);
+            self.announcer.refused(me, url, refused.len() as u64, last);
         }
         if let Some(reason) = reason {
             let mut rest = request.only(later.iter().copied());
@@ -334,9 +378,9 @@ impl HttpSender {
         me.note_in(until.saturating_duration_since(Instant::now()), ToSender::Note(HttpNote::Wake));
     }
 
-    fn land_all(&mut self, me: &Me<HttpMessage>) -> anyhow::Result<()> {
+    async fn land_all(&mut self, me: &Me<HttpMessage>) -> anyhow::Result<()> {
         while let Ok(landed) = self.landed.1.try_recv() {
-            self.land(me, landed)?;
+            self.land(me, landed).await?;
         }
         Ok(())
     }
@@ -371,7 +415,7 @@ impl Child for HttpSender {
                 return Ok(Next::Continue);
             }
             Err(HttpNote::Send) => self.send_noted = false,
-            Err(HttpNote::Landed) => self.land_all(me)?,
+            Err(HttpNote::Landed) => self.land_all(me).await?,
             Err(HttpNote::Wake) => self.wake_noted = None,
         }
         let until = self.send(me);
@@ -381,7 +425,7 @@ impl Child for HttpSender {
 
     async fn finish(&mut self, me: &Me<HttpMessage>) -> anyhow::Result<()> {
         loop {
-            self.land_all(me)?;
+            self.land_all(me).await?;
             let until = self.send(me);
             if self.flights.is_empty() && self.again.is_empty() && self.stock.is_empty() {
                 return Ok(());
@@ -396,7 +440,7 @@ impl Child for HttpSender {
             tokio::select! {
                 landed = me.waiting(self.landed.1.recv()) => {
                     if let Some(landed) = landed {
-                        self.land(me, landed)?;
+                        self.land(me, landed).await?;
                     }
                 }
                 () = wake => {}

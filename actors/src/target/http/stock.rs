@@ -2,7 +2,7 @@
 
 use super::parcel::{Content, Parcel};
 use crate::data::delivery::Delivery;
-use event::Cause;
+use event::Settled;
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
@@ -134,10 +134,10 @@ impl Stock {
         }
     }
 
-    /// All events of a request are dropped.
-    pub fn dropped(&mut self, request: &Request, cause: Cause) {
+    /// All events of a request are refused, and end so.
+    pub fn refused(&mut self, request: &Request, settled: Settled) {
         for piece in &request.pieces {
-            self.end(piece.parcel, |parcel| parcel.dropped(piece.events.clone(), cause));
+            self.end(piece.parcel, |parcel| parcel.refused(piece.events.clone(), settled));
         }
     }
 

@@ -9,12 +9,16 @@ pub(crate) fn page() -> String {
     let mut page = String::from("vmetric-director [flags]: without any, a Director runs in this folder\n");
     for group in Group::ALL {
         let _ = writeln!(page, "{}:", group.title());
+        let mut names = String::new();
         for flag in FLAGS.iter().filter(|flag| flag.group == group) {
-            let name = match flag.takes {
-                Takes::Nothing => flag.name.to_owned(),
-                Takes::Value(value) => format!("{} {value}", flag.name),
+            let _ = match flag.takes {
+                Takes::Nothing => write!(names, "-{} ", flag.name),
+                Takes::Value(value) | Takes::Words(value) => write!(names, "-{} {value} ", flag.name),
             };
-            let _ = writeln!(page, "  -{name:<24} {}", flag.help);
+            if !flag.help.is_empty() {
+                let _ = writeln!(page, "  {names:<25} {}", flag.help);
+                names.clear();
+            }
         }
     }
     let codes: Vec<String> = CODES.iter().map(|(code, meaning)| format!("{code} {meaning}")).collect();
@@ -33,6 +37,6 @@ mod tests {
         let page = page();
         assert!(page.lines().count() <= 40, "{page}");
         assert!(page.lines().all(|line| line.len() <= 110), "{page}");
-        assert!(FLAGS.iter().all(|flag| page.contains(&format!("  -{} ", flag.name))), "{page}");
+        assert!(FLAGS.iter().all(|flag| page.contains(&format!(" -{} ", flag.name))), "{page}");
     }
 }

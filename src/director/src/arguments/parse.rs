@@ -40,7 +40,7 @@ impl Eq for Flag {}
 /// Reads a command line without the program's name.
 pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Arguments, Mistake> {
     let mut arguments = Arguments::default();
-    let mut words = words.into_iter();
+    let mut words = words.into_iter().peekable();
     while let Some(word) = words.next() {
         let Some(name) = word.strip_prefix("--").or_else(|| word.strip_prefix('-')) else {
             return Err(Mistake::Stray(word));
@@ -54,6 +54,10 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Arguments
             return Err(Mistake::Unknown(name.to_owned(), suggestion(name)));
         };
         let value = match (flag.takes, inline) {
+            (Takes::Words(_), inline) => {
+                let following = std::iter::from_fn(|| words.next_if(|word| !word.starts_with('-')));
+                inline.into_iter().chain(following).collect::<Vec<_>>().join(" ")
+            }
             (Takes::Nothing, None) => String::new(),
             (Takes::Nothing, Some(_)) => return Err(Mistake::NeedsNone(flag.name)),
             (Takes::Value(_), Some(value)) => value,
@@ -96,7 +100,7 @@ impl fmt::Display for Mistake {
             }
             Self::NoValue(flag) => match flag.takes {
                 Takes::Value(what) => write!(f, "-{} needs a value: -{} {what}", flag.name, flag.name),
-                Takes::Nothing => write!(f, "-{} needs a value", flag.name),
+                Takes::Nothing | Takes::Words(_) => write!(f, "-{} needs a value", flag.name),
             },
             Self::NeedsNone(name) => write!(f, "-{name} takes no value; write it alone"),
             Self::Twice(name) => write!(f, "-{name} is there twice; keep one"),
@@ -131,6 +135,16 @@ mod tests {
         }
         assert_eq!(read("-message=a=b").expect("understood").value("message"), Some("a=b"));
         assert_eq!(read("-filter -x").expect("understood").value("filter"), Some("-x"));
+    }
+
+    #[test]
+    fn some_flags_take_all_words_up_to_the_next_one() {
+        for line in ["-quarantine purge 1-5 7 -json", "-json -quarantine=purge 1-5 7"] {
+            let arguments = read(line).expect(line);
+            assert!(arguments.has("json"));
+            assert_eq!(arguments.value("quarantine"), Some("purge 1-5 7"));
+        }
+        assert_eq!(read("-journal").expect("understood").value("journal"), Some(""));
     }
 
     #[test]

@@ -9,7 +9,7 @@ pub(crate) struct Flag {
     pub(crate) takes: Takes,
     /// Where it stands in the help.
     pub(crate) group: Group,
-    /// What it is for.
+    /// What it is for; empty: it stands on the line of the flag after it.
     pub(crate) help: &'static str,
 }
 
@@ -20,6 +20,8 @@ pub(crate) enum Takes {
     Nothing,
     /// A value; how it is called in the help.
     Value(&'static str),
+    /// As many words as follow, up to the next flag; how they are called in the help.
+    Words(&'static str),
 }
 
 /// Groups of the help.
@@ -29,6 +31,8 @@ pub(crate) enum Group {
     Run,
     /// What is asked of a running one.
     Look,
+    /// What is on disk.
+    Kept,
     /// The operating system's service.
     Service,
     /// Messages for tests.
@@ -39,13 +43,15 @@ pub(crate) enum Group {
 
 impl Group {
     /// All groups, in the order of the help.
-    pub(crate) const ALL: [Self; 5] = [Self::Run, Self::Look, Self::Service, Self::Generator, Self::General];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Run, Self::Look, Self::Kept, Self::Service, Self::Generator, Self::General];
 
     /// Its title.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Run => "run",
             Self::Look => "ask a running Director (of the same -path)",
+            Self::Kept => "what is on disk",
             Self::Service => "systemd service (as root)",
             Self::Generator => "generator",
             Self::General => "general",
@@ -53,7 +59,7 @@ impl Group {
     }
 }
 
-use Takes::{Nothing, Value};
+use Takes::{Nothing, Value, Words};
 
 /// The table.
 pub(crate) const FLAGS: &[Flag] = &[
@@ -75,23 +81,44 @@ pub(crate) const FLAGS: &[Flag] = &[
     flag("info", Nothing, Group::Look, "where it is installed, whether it runs and is well"),
     flag("reload", Nothing, Group::Look, "load the configuration again"),
     flag("stop", Nothing, Group::Look, "stop in an orderly way, and wait for it"),
+    flag(
+        "quarantine",
+        Words("[WHAT]"),
+        Group::Kept,
+        "events that nobody could take: list, show ID, replay WHICH, purge WHICH",
+    ),
+    flag(
+        "journal",
+        Words("[WHAT]"),
+        Group::Kept,
+        "journals, spools, quarantine: list, cursors, verify, extract, [FOLDER]",
+    ),
+    flag("from", Value("X"), Group::Kept, ""),
+    flag("to", Value("X"), Group::Kept, "what to extract: positions, or times such as 2026-05-01T12:00:00Z"),
+    flag("target", Value("NAME"), Group::Kept, ""),
+    flag("json", Nothing, Group::Kept, "replay to this target only; print JSON, one object a line"),
     flag("service", Value("ACTION"), Group::Service, "install, uninstall, start, stop or restart"),
     flag("service-name", Value("NAME"), Group::Service, "its name (default: vmetric-director)"),
     flag("generator", Nothing, Group::Generator, "send test messages"),
-    flag("protocol", Value("NAME"), Group::Generator, "syslog (UDP), tcp or http (default: syslog)"),
-    flag("address", Value("ADDRESS"), Group::Generator, "to whom (default: 127.0.0.1:514)"),
-    flag("severity", Value("NAME"), Group::Generator, "of the messages (default: Error)"),
-    flag("message", Value("TEXT"), Group::Generator, "what they say"),
+    flag("protocol", Value("NAME"), Group::Generator, ""),
+    flag("address", Value("IP:PORT"), Group::Generator, "syslog (UDP), tcp or http, to 127.0.0.1:514"),
+    flag("severity", Value("NAME"), Group::Generator, ""),
+    flag("message", Value("TEXT"), Group::Generator, "severity (Error) and text of the messages"),
     flag(
         "file-path",
         Value("FILE"),
         Group::Generator,
         "send the lines of this file instead, in turn, as they are",
     ),
-    flag("count", Value("N"), Group::Generator, "messages in a round (default: 1000)"),
-    flag("interval", Value("SECONDS"), Group::Generator, "from round to round (default: 1)"),
-    flag("duration", Value("SECONDS"), Group::Generator, "of all rounds (default: 300)"),
-    flag("now", Nothing, Group::Generator, "one round only"),
+    flag("count", Value("N"), Group::Generator, ""),
+    flag(
+        "interval",
+        Value("SECONDS"),
+        Group::Generator,
+        "messages in a round (1000), time between rounds (1)",
+    ),
+    flag("duration", Value("SECONDS"), Group::Generator, ""),
+    flag("now", Nothing, Group::Generator, "time of all rounds (300), or one round only"),
     flag("version", Nothing, Group::General, "print the version"),
     flag(
         "compare-version",

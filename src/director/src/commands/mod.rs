@@ -4,7 +4,10 @@ mod ask;
 mod check;
 mod generator;
 mod info;
+mod journal;
+mod quarantine;
 mod service;
+mod shown;
 mod stats;
 mod stop;
 mod top;
@@ -21,7 +24,7 @@ use std::io::{self, Write};
 type Command = (&'static str, fn(&Arguments, &Place) -> Result<Exit, Failed>);
 
 /// Those that exclude each other.
-const COMMANDS: [Command; 14] = [
+const COMMANDS: [Command; 16] = [
     ("help", |_, _| say(&help::page())),
     ("version", |_, _| version::version()),
     ("compare-version", |arguments, _| version::compare(arguments)),
@@ -34,6 +37,8 @@ const COMMANDS: [Command; 14] = [
     ("console", ask::console),
     ("reload", |_, place| ask::reload(place)),
     ("stop", |_, place| stop::stop(place)),
+    ("quarantine", quarantine::quarantine),
+    ("journal", journal::journal),
     ("service", service::service),
     ("generator", |arguments, _| generator::generator(arguments)),
 ];

@@ -6,7 +6,7 @@ use crate::exit::Exit;
 use crate::failed::Failed;
 use crate::place::Place;
 use std::fmt::Write;
-use supervisors::control::stats::{DeviceStats, Named, Stats, TargetStats};
+use supervisors::control::stats::{DeviceStats, Named, QuarantineStats, Stats, TargetStats};
 
 /// Prints the counters of devices and targets since the start.
 pub(super) fn stats(place: &Place) -> Result<Exit, Failed> {
@@ -45,6 +45,15 @@ fn table(stats: &Stats) -> String {
         stats.process.resident_bytes / 1_000_000,
         stats.process.open_files,
     );
+    let quarantine = stats.quarantine;
+    if quarantine != QuarantineStats::default() {
+        let QuarantineStats { events, waiting, not_kept, overwritten, .. } = quarantine;
+        let _ = writeln!(
+            text,
+            "quarantine: {events} events, {waiting} of them not replayed; {not_kept} dropped because they could not be \
+             kept, {overwritten} made room for newer ones"
+        );
+    }
     text
 }
 

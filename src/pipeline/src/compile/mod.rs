@@ -54,8 +54,8 @@ impl Library {
 }
 
 /// What pipelines have beside their processors.
-const PIPELINE_KEYS: [&str; 7] =
-    ["name", "description", "tags", "processors", "if", "on_failure", "ignore_failure"];
+const PIPELINE_KEYS: [&str; 8] =
+    ["name", "description", "tags", "processors", "if", "on_failure", "ignore_failure", "quarantine"];
 
 /// What every processor understands.
 pub(crate) const COMMON_OPTIONS: [&str; 7] =
@@ -71,6 +71,8 @@ pub struct Compiler<'c> {
     pipelines: BTreeMap<String, Option<Arc<Pipeline>>>,
     /// The pipeline that is being compiled.
     current: Arc<str>,
+    /// Whether it says that what fails in it is to be kept.
+    quarantine: bool,
     labels: BTreeMap<String, Label>,
     /// Numbers differ between pipelines, so that a jump never lands in another one's step.
     next_label: u32,
@@ -108,6 +110,7 @@ impl<'c> Compiler<'c> {
             steps: Vec::new(),
             pipelines: BTreeMap::new(),
             current: "".into(),
+            quarantine: false,
             labels: BTreeMap::new(),
             next_label: 0,
             jumps: Vec::new(),
@@ -147,6 +150,8 @@ impl<'c> Compiler<'c> {
         }
         self.pipelines.insert(name.to_owned(), None);
         let outer = std::mem::replace(&mut self.current, name.into());
+        let quarantine = node.get("quarantine").and_then(|node| self.flag(node)).unwrap_or(false);
+        let outer_quarantine = std::mem::replace(&mut self.quarantine, quarantine);
         let outer_labels = std::mem::take(&mut self.labels);
         let outer_jumps = std::mem::take(&mut self.jumps);
         self.uses.metadata |= mentions(node, "_vmetric");
@@ -173,12 +178,14 @@ impl<'c> Compiler<'c> {
         self.labels = outer_labels;
         self.jumps = outer_jumps;
         let name_of = std::mem::replace(&mut self.current, outer);
+        self.quarantine = outer_quarantine;
         let pipeline = Arc::new(Pipeline {
             name: name_of,
             condition,
             ignore_failure,
             block,
             on_failure,
+            quarantine,
             announced: self.announced.clone(),
         });
         self.pipelines.insert(name.to_owned(), Some(Arc::clone(&pipeline)));
@@ -295,6 +302,7 @@ impl<'c> Compiler<'c> {
         let id = StepId(self.steps.len() as u32);
         self.steps.push(StepInfo {
             pipeline: Arc::clone(&self.current),
+            quarantine: self.quarantine,
             kind: spec.name,
             tag: tag.as_deref().map(Arc::from),
             at: entry.key_at.clone(),

@@ -7,7 +7,7 @@ use event::batch::Parts;
 use event::flow::TargetFlow;
 use event::ledger::{Head, ROUTER, Work};
 use event::{
-    Batch, Book, BranchId, Budget, DeviceFlow, DeviceId, Layout, Ledger, Origin, Record, RecordFlags,
+    Batch, Book, BranchId, Budget, Cause, DeviceFlow, DeviceId, Layout, Ledger, Origin, Record, RecordFlags,
     StreamId,
 };
 use parking_lot::Mutex;
@@ -105,7 +105,7 @@ fn what_ends_out_of_order_is_settled_in_order() {
     assert_eq!(requests.len(), 3);
     stock.delivered(&requests[2]);
     assert_eq!(house.flow.delivered.get(), 0, "those before are open");
-    stock.dropped(&requests[0].only([1, 3]), Cause::Refused);
+    stock.refused(&requests[0].only([1, 3]), Settled::Dropped(Cause::Refused));
     stock.delivered(&requests[0].only([0, 2]));
     assert_eq!((house.flow.delivered.get(), house.flow.dropped.get(Cause::Refused)), (2, 2));
     stock.delivered(&requests[1]);
@@ -153,7 +153,7 @@ fn events_of_one_record_settle_it_together_and_keep_their_ids_apart() {
     assert_eq!((a.sequence, a.part, b.sequence, b.part), (1, 0, 1, 1));
     stock.delivered(&request.only([0]));
     assert_eq!(house.flow.delivered.get(), 1, "record 0 has nothing to wait for");
-    stock.dropped(&request.only([1]), Cause::Refused);
+    stock.refused(&request.only([1]), Settled::Dropped(Cause::Refused));
     stock.delivered(&request.only([2]));
     assert_eq!((house.flow.delivered.get(), house.flow.dropped.get(Cause::Refused)), (2, 1));
     assert_eq!(house.flow.held(), 0);

@@ -1,0 +1,56 @@
+//! pypsrp and pywinrm, which nobody here wrote, against the simulated Windows host.
+//!
+//! Their virtual environment is made below the target folder; without Python or PyPI the test says what it skips.
+
+use simulations::windows_host::tls::{Authority, Validity};
+use simulations::windows_host::{Settings, WindowsHost};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const PACKAGES: [&str; 3] = ["pypsrp==0.9.1", "pyspnego==0.12.4", "pywinrm==0.5.0"];
+
+/// The environment's interpreter, or why there is none.
+fn python() -> Result<PathBuf, String> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("winrm-clients");
+    let python = folder.join("bin/python");
+    let complete = folder.join("complete");
+    if complete.exists() {
+        return Ok(python);
+    }
+    let run = |command: &mut Command| match command.output() {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+        Err(e) => Err(e.to_string()),
+    };
+    run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+    run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PACKAGES))?;
+    std::fs::write(complete, "").map_err(|e| e.to_string())?;
+    Ok(python)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_that_others_wrote_find_a_windows_host() {
+    let python = match python() {
+        Ok(python) => python,
+        Err(why) => {
+            println!("SKIPPED: python clients of winrm are not to be had: {why}");
+            return;
+        }
+    };
+    let authority = Authority::new("Corp CA").expect("an authority");
+    let folder = tempfile::tempdir().expect("a folder");
+    let ca = folder.path().join("ca.pem");
+    std::fs::write(&ca, authority.pem()).expect("written");
+    let transport = authority.https(&["127.0.0.1"], Validity::Current, true).expect("certified");
+    let https = Settings { transport, basic: true, ..Settings::default() };
+    let http = WindowsHost::start(Settings::default()).await.expect("started");
+    let https = WindowsHost::start(https).await.expect("started");
+    http.logs().write("Security", 5);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients.py");
+    let mut clients = Command::new(python);
+    clients.arg(script).args([http.address().to_string(), https.address().to_string()]).arg(ca);
+    let output = tokio::task::spawn_blocking(move || clients.output()).await.expect("ran").expect("ran");
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{out}\n{err}");
+    println!("{out}");
+}

@@ -308,5 +308,6 @@ pub fn kind_name(kind: &DeviceKind) -> &'static str {
         DeviceKind::Http(_) => "http",
         DeviceKind::File(_) => "file",
         DeviceKind::Linux(_) => "linux",
+        DeviceKind::Windows(_) => "windows",
     }
 }

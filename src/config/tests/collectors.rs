@@ -2,7 +2,10 @@
 
 mod loading;
 
-use config::device::{Backlog, Journal, LinuxDevice, Start};
+use config::device::{
+    Backlog, Collection, EventStart, IdRange, Journal, LinuxDevice, Selection, SignIn, Start, Trust,
+    WindowsDevice,
+};
 use config::{DeviceKind, Secret, Snapshot, Source, load};
 use loading::{environment, load_files, load_text, shown, snapshot};
 use std::fs;
@@ -153,5 +156,68 @@ fn what_is_missing_to_sign_in_is_said() {
         "\"properties.path\" of device \"c\"",
     ] {
         assert!(lines.iter().any(|line| line.contains(wanted)), "{wanted}: {lines:#?}");
+    }
+}
+
+fn windows<'s>(snapshot: &'s Snapshot, name: &str) -> &'s WindowsDevice {
+    match &snapshot.device(name).expect("configured").kind {
+        DeviceKind::Windows(windows) => windows,
+        other => panic!("not windows: {other:?}"),
+    }
+}
+
+#[test]
+fn a_row_with_address_and_credentials_is_a_windows_device() {
+    let snapshot = snapshot(
+        "devices:\n\
+         - {id: 1, name: a, type: windows, properties: {address: srv1, username: u, domain: DOM, password: p}}\n\
+         - {id: 2, name: b, type: windows, properties: {address: srv2, port: 5986, username: u@d, password: p,\n\
+         \x20  tls: {fingerprint: \"sha256:00:11111111111111111111111111111111111111111111111111111111111111\"}}}\n",
+    );
+    let (a, b) = (windows(&snapshot, "a"), windows(&snapshot, "b"));
+    let SignIn::Negotiate(user) = &a.sign_in else { panic!("{:?}", a.sign_in) };
+    assert_eq!((a.port, &a.tls, user.username.as_str()), (5985, &None, "DOM\\u"));
+    assert_eq!((a.collection, a.start, a.rendered), (Collection::Auto, EventStart::New, false));
+    let Selection::Channels(channels) = &a.selection else { panic!("{:?}", a.selection) };
+    assert_eq!(channels[0].name, "Security");
+    assert!(matches!(b.tls.as_ref().expect("https").trust, Trust::Fingerprint([0, 0x11, ..])));
+}
+
+#[test]
+fn datasets_and_channels_of_windows_add_up() {
+    let snapshot = snapshot(
+        "devices:\n\
+         - id: 1\n  name: a\n  type: windows\n\
+         \x20 definitions: [{name: windows_main_log_collector}, {name: windows_security_log_collector_minimal_example}]\n\
+         \x20 properties:\n    address: h\n    username: u\n    password: p\n\
+         \x20   channels: [{name: system, levels: [error, critical], event_ids: [1, 7-9]}]\n",
+    );
+    let Selection::Channels(channels) = &windows(&snapshot, "a").selection else { panic!("no channels") };
+    let names: Vec<&str> = channels.iter().map(|channel| channel.name.as_str()).collect();
+    let applocker = ["Microsoft-Windows-AppLocker/EXE and DLL", "Microsoft-Windows-AppLocker/MSI and Script"];
+    assert_eq!(names, ["Application", "Security", applocker[0], applocker[1], "system"]);
+    assert_eq!(channels[1].ids.iter().map(|ids| ids.last - ids.first + 1).sum::<u32>(), 31);
+    assert_eq!(channels[4].ids[1], IdRange { first: 7, last: 9 });
+}
+
+#[test]
+fn what_a_windows_device_can_not_do_is_said() {
+    let loaded = load_text(
+        "devices:\n\
+         - {id: 1, name: a, type: windows, properties: {address: h, authentication: kerberos, username: u, password: p}}\n\
+         - {id: 2, name: b, type: windows, properties: {address: h, authentication: basic, username: u, password: p}}\n\
+         - {id: 3, name: c, type: windows, properties: {address: h, type: agent, username: u, password: p}}\n\
+         - {id: 4, name: d, type: windows, properties: {address: h, use_ad_credentials: true, password: p}}\n\
+         - {id: 5, name: e, type: windows, properties: {address: h, authentication: certificate}}\n",
+    );
+    let text = shown(&loaded).join("\n");
+    for part in [
+        "kerberos is not available yet",
+        "use basic with tls only",
+        "agents are not available yet",
+        "has no \"properties.username\"",
+        "has no \"properties.tls.cert_name\"",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
     }
 }

@@ -4,6 +4,7 @@ mod companions;
 mod file;
 mod http;
 mod listeners;
+mod windows;
 
 pub use actors::device::trial::{Finding, Trial};
 pub use companions::{Companions, companions};
@@ -15,6 +16,7 @@ use actors::child::spec::Common;
 use actors::data::{Device, Lanes};
 use actors::device::file::Checkpoints;
 use actors::device::spread::Spread;
+use actors::device::windows::WindowsTrial;
 use config::DeviceKind;
 use config::device::{SyslogDevice, SyslogTransport};
 use parking_lot::Mutex;
@@ -86,6 +88,10 @@ pub fn entrance(
         },
         DeviceKind::Http(d) => http::server(device, lanes, d),
         DeviceKind::File(d) => file::entrance(device, d, lanes, &collecting.checkpoints),
+        DeviceKind::Windows(d) => windows::entrance(device, d, lanes, collecting),
+        DeviceKind::Linux(_) => {
+            anyhow::bail!("device {:?}: linux is not available in this version", device.name)
+        }
     }
 }
 
@@ -95,22 +101,16 @@ pub fn entrance(
 /// When its settings can't be used.
 pub fn trial(device: &config::Device) -> anyhow::Result<Option<Box<dyn Trial>>> {
     match &device.kind {
-        DeviceKind::Tcp(_)
-        | DeviceKind::Udp(_)
-        | DeviceKind::Syslog(_)
-        | DeviceKind::Http(_)
-        | DeviceKind::File(_) => Ok(None),
+        DeviceKind::Windows(d) => Ok(Some(Box::new(WindowsTrial::new(windows::settings(d)?)))),
+        _ => Ok(None),
     }
 }
 
 /// The host that a device is collected from.
 pub fn address_of(kind: &DeviceKind) -> Option<&str> {
     match kind {
-        DeviceKind::Tcp(_)
-        | DeviceKind::Udp(_)
-        | DeviceKind::Syslog(_)
-        | DeviceKind::Http(_)
-        | DeviceKind::File(_) => None,
+        DeviceKind::Windows(d) => Some(&d.address),
+        _ => None,
     }
 }
 
@@ -121,7 +121,7 @@ pub fn addresses(kind: &DeviceKind) -> Vec<SocketAddr> {
         DeviceKind::Udp(d) => vec![address(&d.listen)],
         DeviceKind::Http(d) => vec![address(&d.listen)],
         DeviceKind::Syslog(d) => vec![address(&d.listen)],
-        DeviceKind::File(_) => Vec::new(),
+        DeviceKind::File(_) | DeviceKind::Windows(_) | DeviceKind::Linux(_) => Vec::new(),
     }
 }
 

@@ -8,6 +8,7 @@ mod listen;
 mod syslog;
 mod tcp;
 mod udp;
+mod windows;
 
 use std::time::Duration;
 
@@ -26,6 +27,10 @@ pub use listen::{AllowedIps, Connections, Framing, Listen, Tls};
 pub use syslog::{Forward, ForwardProtocol, SyslogDevice, SyslogTransport, Timezone};
 pub use tcp::TcpDevice;
 pub use udp::UdpDevice;
+pub use windows::{
+    Channel, Collection, EventLevel, EventStart, IdRange, Selection, SignIn, Trust, UserPassword,
+    WindowsDevice, WindowsTls,
+};
 
 /// A device.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,13 +72,15 @@ pub enum DeviceKind {
     File(FileDevice),
     /// A host that is read over SSH.
     Linux(Box<LinuxDevice>),
+    /// A host whose event logs are read over WinRM.
+    Windows(Box<WindowsDevice>),
 }
 
 impl DeviceKind {
     /// Whether it is asked for datasets.
     fn has_datasets(&self) -> bool {
         match self {
-            Self::Linux(_) => true,
+            Self::Linux(_) | Self::Windows(_) => true,
             Self::Syslog(_) | Self::Tcp(_) | Self::Udp(_) | Self::Http(_) | Self::File(_) => false,
         }
     }
@@ -89,9 +96,14 @@ const TYPES: Kinds<DeviceKind, Definitions> = Kinds {
         Kind { name: "http", aliases: &[], about: "events in HTTP requests", decode: http::decode },
         Kind { name: "file", aliases: &[], about: "files that grow", decode: file::decode },
         Kind { name: "linux", aliases: &[], about: "a host that is read over SSH", decode: linux::decode },
+        Kind {
+            name: "windows",
+            aliases: &[],
+            about: "a host whose event logs are read over WinRM",
+            decode: windows::decode,
+        },
     ],
     later: &[
-        "windows",
         "snmptrap",
         "kafka",
         "nats",

@@ -2,35 +2,15 @@
 //!
 //! Their virtual environment is made below the target folder; without Python or PyPI the test says what it skips.
 
+use simulations::python::winrm_clients;
 use simulations::windows_host::tls::{Authority, Validity};
 use simulations::windows_host::{Settings, WindowsHost};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-
-const PACKAGES: [&str; 3] = ["pypsrp==0.9.1", "pyspnego==0.12.4", "pywinrm==0.5.0"];
-
-/// The environment's interpreter, or why there is none.
-fn python() -> Result<PathBuf, String> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("winrm-clients");
-    let python = folder.join("bin/python");
-    let complete = folder.join("complete");
-    if complete.exists() {
-        return Ok(python);
-    }
-    let run = |command: &mut Command| match command.output() {
-        Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
-        Err(e) => Err(e.to_string()),
-    };
-    run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-    run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PACKAGES))?;
-    std::fs::write(complete, "").map_err(|e| e.to_string())?;
-    Ok(python)
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_that_others_wrote_find_a_windows_host() {
-    let python = match python() {
+    let python = match winrm_clients(Path::new(env!("CARGO_TARGET_TMPDIR"))) {
         Ok(python) => python,
         Err(why) => {
             println!("SKIPPED: python clients of winrm are not to be had: {why}");

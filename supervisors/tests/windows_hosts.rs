@@ -4,11 +4,14 @@ mod house;
 
 use house::{LIMIT, snapshot, until};
 use serde_json::Value;
+use simulations::python::winrm_clients;
 use simulations::windows_host::tls::{Authority, Validity};
 use simulations::windows_host::{Fault, Operation, Settings, Transport, WindowsHost};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use supervisors::{Director, Options};
@@ -90,7 +93,10 @@ struct House {
 impl House {
     /// `properties` besides the address and the user, in YAML flow style.
     fn new(host: &WindowsHost, properties: &str) -> Self {
-        let address = host.address();
+        Self::at(host.address(), properties)
+    }
+
+    fn at(address: SocketAddr, properties: &str) -> Self {
         let properties = format!(
             "{{address: {}, port: {}, username: 'LAB\\svc-collect', password: Secret-1{}{properties}}}",
             address.ip(),
@@ -514,6 +520,48 @@ async fn nobody_there_and_nothing_offered_are_explained() {
     let director = house.director().await;
     says(&director, "collector", "connection refused").await;
     director.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_shares_no_code_with_us_is_read() {
+    let python = match winrm_clients(Path::new(env!("CARGO_TARGET_TMPDIR"))) {
+        Ok(python) => python,
+        Err(why) => {
+            println!("SKIPPED: pyspnego is not to be had: {why}");
+            return;
+        }
+    };
+    let users = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(users.path(), "LAB:svc-collect:Secret-1\n").expect("written");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/windows/endpoint.py");
+    let mut endpoint = Command::new(python);
+    endpoint.arg(script).arg(users.path()).stdout(Stdio::piped());
+    let mut endpoint = Endpoint(endpoint.spawn().expect("started"));
+    let mut lines = BufReader::new(endpoint.0.stdout.take().expect("piped")).lines().map_while(Result::ok);
+    let port = lines.next().and_then(|line| line.strip_prefix("port ")?.parse().ok()).expect("a port");
+    let said = Arc::<Mutex<Vec<String>>>::default();
+    let shared = Arc::clone(&said);
+    std::thread::spawn(move || lines.for_each(|line| shared.lock().expect("unpoisoned").push(line)));
+    let house = House::at(SocketAddr::from(([127, 0, 0, 1], port)), "channels: [{name: Security}]");
+    let director = house.director().await;
+    house.events.came("Security", 1..=5).await;
+    let heartbeat = || said.lock().expect("unpoisoned").iter().filter(|line| *line == "Pull").count() > 6;
+    until("a heartbeat", heartbeat).await;
+    director.stop().await;
+    house.events.assert_once("Security");
+    assert_eq!(house.events.all()[0]["winlog"]["event_data"]["n"], "\u{e4}1");
+    let said = said.lock().expect("unpoisoned");
+    assert!(said[0].starts_with("signed in") && said.iter().all(|line| line != "CLEAR"), "{said:?}");
+}
+
+/// A process that ends with its test.
+struct Endpoint(Child);
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

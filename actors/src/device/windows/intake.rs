@@ -72,7 +72,10 @@ impl Intake {
         events.seal();
         let meters = &self.device.meters;
         meters.truncated.add(events.truncated);
-        meters.resynchronised.add(events.malformed);
+        if events.malformed > 0 {
+            let (device, count) = (&*self.device.name, events.malformed);
+            tracing::warn!(device, count, "events that are no well-formed xml are passed on as they came");
+        }
         let mut hold = hold.unwrap_or_else(|| self.device.share.nothing());
         for (text, records) in events.full {
             let bytes = (text.capacity() + records.len() * size_of::<Record>()) as u32;

@@ -14,6 +14,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use supervisors::device_tree::{Finding, trial};
 use supervisors::{Director, Options};
 
 /// A receiver of events as JSON, one a line.
@@ -520,6 +521,47 @@ async fn nobody_there_and_nothing_offered_are_explained() {
     let director = house.director().await;
     says(&director, "collector", "connection refused").await;
     director.stop().await;
+}
+
+/// What a trial of the device finds, one line a step.
+async fn tried(house: &House) -> Vec<String> {
+    let snapshot = snapshot(&house.yaml());
+    let device = snapshot.device("in").expect("configured");
+    let mut trial = trial(device).expect("usable").expect("collected from afar");
+    let mut findings = Vec::new();
+    trial.run(&mut |finding: Finding| findings.push(finding.to_string())).await;
+    findings
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trial_tells_every_step_and_what_mends_it() {
+    let host = WindowsHost::start(Settings::default()).await.expect("started");
+    host.logs().write("Security", 1);
+    host.logs().deny("System", true);
+    let channels = "channels: [{name: Security}, {name: Application}, {name: System}, {name: Nowhere}]";
+    let house = House::new(&host, channels);
+    let found = tried(&house).await;
+    let parts = [
+        "passed  name",
+        "passed  port",
+        "passed  sign-in      LAB\\svc-collect is let in; messages are sealed",
+        "passed  clock",
+        "passed  channel      \"Security\" can be read",
+        "note    channel      \"Application\" can be read, but has no such event",
+        "FAILED  channel      cannot read \"System\" (access denied); run there: net localgroup \"Event Log Readers\"",
+        "FAILED  channel      \"Nowhere\" does not exist",
+    ];
+    assert_eq!(found.len(), parts.len(), "{found:#?}");
+    for (found, part) in found.iter().zip(parts) {
+        assert!(found.starts_with(part), "{found}");
+    }
+    assert_eq!(host.seen().open_subscriptions, 0);
+    host.set_password("Another-1");
+    let found = tried(&house).await;
+    assert!(
+        found.last().is_some_and(|last| last.contains("FAILED  sign-in") && last.contains("refused user")),
+        "{found:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

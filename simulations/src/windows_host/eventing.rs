@@ -151,6 +151,8 @@ impl Eventing {
             return Err(SoapFault::of(87));
         }
         let (identifier, mut subscription) = self.take(context, timeout)?;
+        // A client that goes away meanwhile leaves a subscription behind that nobody can pull from.
+        let _orphan = Orphan { eventing: self, identifier: &identifier };
         let mut written = logs.written();
         let operation = Duration::from_millis(soap::operation_timeout_ms(request));
         let began = Instant::now();
@@ -207,6 +209,23 @@ impl Eventing {
         match self.subscriptions.lock().remove(identifier) {
             Some(_) => Ok(()),
             None => Err(SoapFault::of(2_150_858_843)),
+        }
+    }
+}
+
+/// A Pull that waits; when it is dropped its operation is over.
+struct Orphan<'p> {
+    eventing: &'p Eventing,
+    identifier: &'p str,
+}
+
+impl Drop for Orphan<'_> {
+    fn drop(&mut self) {
+        let mut subscriptions = self.eventing.subscriptions.lock();
+        if let Some(subscription) = subscriptions.get_mut(self.identifier)
+            && subscription.context.is_none()
+        {
+            (subscription.context, subscription.answered) = (Some(String::new()), Instant::now());
         }
     }
 }

@@ -207,6 +207,10 @@ impl Child for Collector {
             match self.read(me, &mut intake).await {
                 Ok(_) => return Ok(Next::Done),
                 Err(trouble) => {
+                    if !seat.standing.is_failing() {
+                        // It worked since, so the same trouble is news again.
+                        self.told = None;
+                    }
                     let wait =
                         seat.standing.fails(&trouble, &seat.settings.pace, common.clock.now(), &common.rng);
                     self.tell(me, &trouble, wait);

@@ -53,6 +53,11 @@ impl Standing {
         self.reading.send_if_modified(|reading| !std::mem::replace(reading, true));
     }
 
+    /// Whether the last attempt failed.
+    pub fn is_failing(&self) -> bool {
+        self.state.lock().failures > 0
+    }
+
     /// It does not work; returns how long to wait.
     pub fn fails(&self, trouble: &Trouble, pace: &Pace, now: Instant, rng: &Rng) -> Duration {
         self.reading.send_if_modified(|reading| std::mem::replace(reading, false));

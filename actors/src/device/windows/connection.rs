@@ -285,7 +285,12 @@ impl Connection {
         let request =
             request.map_err(|e| Trouble::new(Again::Soon, format!("cannot make a request: {e}")))?;
         let wait = answer.map_or(settings.timeout, |(limit, _)| limit);
-        let responding = tokio::time::timeout(wait, self.sender.send_request(request)).await;
+        let exchange = async {
+            // The answer before may have been read while its connection was not yet done with it.
+            self.sender.ready().await?;
+            self.sender.send_request(request).await
+        };
+        let responding = tokio::time::timeout(wait, exchange).await;
         let response = responding.map_err(|_| silent(wait))?.map_err(|e| broken(&e))?;
         let (head, body) = response.into_parts();
         let date = head.headers.get(http::header::DATE).and_then(|date| date.to_str().ok());

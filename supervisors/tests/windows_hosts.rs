@@ -435,6 +435,57 @@ async fn a_quota_is_a_pause_and_no_storm() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn each_fault_of_a_subscription_is_explained() {
+    let cases = [
+        (Fault::Code(1717), "the event log service of 127.0.0.1 is stopped or restarts"),
+        (Fault::Code(2_150_858_752), "has no event subscriptions"),
+        (Fault::Code(2_150_858_770), "127.0.0.1 reports: "),
+        (Fault::Code(2_150_858_778), "does not understand the query"),
+        (Fault::Code(2_150_858_782), "use collection: poll"),
+        (Fault::Code(2_150_858_786), "does not understand the query"),
+        (Fault::Code(2_150_858_790), "raise MaxEnvelopeSizekb there"),
+        (Fault::Code(2_150_858_811), "does not understand the query"),
+        (Fault::Code(2_150_858_817), "127.0.0.1 reports: "),
+        (Fault::Code(2_150_858_909), "maps the client certificate to no user"),
+        (Fault::Code(2_150_859_175), "has reached a quota for this user"),
+        (Fault::Status(404), "no winrm at /wsman there"),
+        (Fault::Status(413), "finds a request too large"),
+        (Fault::Status(500), "answers 500 without a message"),
+        (Fault::Status(503), "is busy or restarts (503)"),
+    ];
+    for (fault, text) in cases {
+        let host = WindowsHost::start(Settings::default()).await.expect("started");
+        for _ in 0..20 {
+            host.fault(Operation::Subscribe, fault.clone());
+        }
+        let house = House::new(&host, &format!("{ALL}, collection: subscription"));
+        let director = house.director().await;
+        says(&director, "collector", text).await;
+        director.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn faults_of_shells_are_survived() {
+    let host = WindowsHost::start(Settings::default()).await.expect("started");
+    for (on, fault) in [
+        (Operation::CreateShell, Fault::Code(1717)),
+        (Operation::Command, Fault::Code(2_150_858_843)),
+        (Operation::Receive, Fault::Code(2_150_858_793)),
+        (Operation::Receive, Fault::CutInAnswer),
+        (Operation::EndShell, Fault::Cut),
+    ] {
+        host.fault(on, fault);
+    }
+    host.logs().write("Security", 700);
+    let house = House::new(&host, &format!("{ALL}, collection: poll, poll_interval: 1, start: oldest"));
+    let director = house.director().await;
+    house.events.came("Security", 1..=700).await;
+    until("all faults were met", || host.pending_faults() == 0).await;
+    director.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn facts_come_at_an_interval() {
     let host = WindowsHost::start(Settings::default()).await.expect("started");
     let house = House::new(&host, &format!("{ALL}, facts_interval: 3600"));

@@ -45,12 +45,18 @@ impl Standing {
         self.state.lock().not_before
     }
 
-    /// It works: events are read.
+    /// Its events are about to be read: it may be asked other things, too.
+    pub fn reads(&self) {
+        self.reading.send_if_modified(|reading| !std::mem::replace(reading, true));
+    }
+
+    /// It has answered as it should, so what went wrong before is over. Not earlier than that: a host that lets us in and
+    /// then breaks off each time would be stormed.
     pub fn works(&self) {
         let mut state = self.state.lock();
         (state.failures, state.refused, state.not_before) = (0, 0, None);
         drop(state);
-        self.reading.send_if_modified(|reading| !std::mem::replace(reading, true));
+        self.reads();
     }
 
     /// Whether the last attempt failed.
@@ -95,7 +101,7 @@ mod tests {
     fn refused_sign_ins_wait_long_and_a_broken_connection_does_not() {
         let (standing, pace, rng) = (Standing::default(), Pace::default(), Rng::seeded(1));
         let now = Instant::now();
-        let mut wait = |again| standing.fails(&Trouble::new(again, ""), &pace, now, &rng);
+        let wait = |again| standing.fails(&Trouble::new(again, ""), &pace, now, &rng);
         assert_eq!(wait(Again::AtOnce), Duration::ZERO);
         assert!(wait(Again::AtOnce) > Duration::ZERO, "not again and again");
         let within = |wait: Duration, most: Duration| wait <= most && wait >= most / JITTER * (JITTER - 1);

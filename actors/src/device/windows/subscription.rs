@@ -35,6 +35,8 @@ const TURN_EVENTS: usize = 32;
 const UNSUBSCRIBE_WITHIN: Duration = Duration::from_secs(2);
 /// Bookmarks that are found lost in a row before it is given up.
 const MOST_LOSSES: usize = 3;
+/// Subscriptions that bring nothing in a row before the host is left alone for a while.
+const MOST_ENDS: usize = 3;
 
 /// What a reader works with.
 pub struct Reading<'r> {
@@ -222,6 +224,7 @@ impl<'r> Subscriber<'r> {
     /// # Errors
     /// When the host can't be read at present.
     pub async fn run(&mut self) -> Result<Ended, Trouble> {
+        let mut ended_at_once = 0;
         loop {
             let mut open = match self.subscribe().await? {
                 Ok(open) => open,
@@ -240,8 +243,18 @@ impl<'r> Subscriber<'r> {
                         self.unsubscribe(&open).await;
                         return Ok(Ended::Stopped);
                     }
-                    Some(Pulled::Next(context)) => open.context = context,
-                    Some(Pulled::Anew) => break,
+                    Some(Pulled::Next(context)) => {
+                        self.reading.standing.works();
+                        (open.context, ended_at_once) = (context, 0);
+                    }
+                    Some(Pulled::Anew) if ended_at_once < MOST_ENDS => {
+                        ended_at_once += 1;
+                        break;
+                    }
+                    Some(Pulled::Anew) => {
+                        let text = format!("{} ends each subscription at once", self.reading.settings.host);
+                        return Err(Trouble::new(Again::Soon, text));
+                    }
                 }
                 if !self.unreadable.is_empty() && self.clock_now() >= self.try_again {
                     self.unreadable.clear();
@@ -280,7 +293,7 @@ impl<'r> Subscriber<'r> {
             tracing::warn!(device = &*self.reading.device.name, "{text}");
         }
         self.reading.me.report(condition);
-        self.reading.standing.works();
+        self.reading.standing.reads();
     }
 
     /// Makes a subscription of what can be read; the inner error is why there can be none.

@@ -115,7 +115,9 @@ fn what_is_missing_is_named_with_what_belongs_there() {
     );
     says(
         "devices:\n  - {id: 1, name: in}\n",
-        &["a.yml:2:5: device \"in\" has no \"type\"; add type: one of syslog, tcp, udp, http, file, linux, windows"],
+        &[
+            "a.yml:2:5: device \"in\" has no \"type\"; add type: one of syslog, tcp, udp, http, file, linux, windows",
+        ],
     );
     says(
         &device_yaml("tcp", "{port: 1, tls: {status: true, cert_name: c.pem}}"),

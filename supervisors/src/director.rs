@@ -1,7 +1,7 @@
 //! A Director: the tree in the order in which it starts and stops, and what a new configuration changes in it.
 
 use crate::control::{self, Control, Phase, View};
-use crate::device_tree::{DeviceTree, addresses, companions, entrance, keeps_peers};
+use crate::device_tree::{Collecting, DeviceTree, addresses, companions, entrance, keeps_peers};
 use crate::lane_watch::LaneWatch;
 use crate::open_files;
 use crate::programs::Programs;
@@ -14,6 +14,7 @@ use actors::child::spec::Common;
 use actors::child::{ChildSpec, Faults, Home, Order, State, Tree};
 use actors::data::{Device, Door, Lanes, Profile, Sockets, Target};
 use actors::device::file::{Checkpoints, Keeper};
+use actors::device::spread::Spread;
 use actors::journal::Custody;
 use actors::quarantine::{self, Quarantine, QuarantineSettings};
 use actors::router::Router;
@@ -74,7 +75,7 @@ pub struct Director {
     wiring: Wiring,
     programs: Programs,
     budget: Budget,
-    checkpoints: Checkpoints,
+    collecting: Collecting,
     storage: Option<Storage>,
     spools: Spools,
     snapshot: Arc<Snapshot>,
@@ -178,6 +179,7 @@ impl Director {
         let control = control.map(|control| control::children(control, &view, snapshot.service.control));
         let lane_children = lane_children(&common, &lanes, &wiring, &groups.lane);
         let checkpoints = Checkpoints::new(Arc::clone(&common.disk), &options.root, custody);
+        let collecting = Collecting { checkpoints: checkpoints.clone(), spread: Spread::default() };
         let spools = Spools::new(&options.root, &snapshot.service);
         let charge = Charge {
             path: "".into(),
@@ -201,7 +203,7 @@ impl Director {
         let (root, ended) = start_root(charge).await?;
         let mut director = Self {
             budget,
-            checkpoints,
+            collecting,
             storage,
             spools,
             common,
@@ -370,7 +372,7 @@ impl Director {
                 continue;
             }
             let shared = self.inventory.device_or_new(device.id, &device.name, &self.budget);
-            let mut children = entrance(&shared, &device.kind, &self.lanes, &self.checkpoints)?;
+            let mut children = entrance(&shared, &device.kind, &self.lanes, &self.collecting)?;
             let companions = companions(&shared, device);
             children.extend(companions.children);
             changed.push(Changed { device: shared, profile: companions.profile, children });

@@ -136,6 +136,8 @@ fn usual(snapshot: &Snapshot) -> journal::Options {
         DeviceKind::Tcp(d) => d.max_message_bytes * 2,
         DeviceKind::Syslog(d) => d.max_message_bytes * 2,
         DeviceKind::File(d) => d.max_message_bytes * 2,
+        DeviceKind::Windows(d) => d.max_message_bytes * 2,
+        DeviceKind::Linux(d) => d.max_message_bytes * 2,
         DeviceKind::Http(d) => d.max_body_bytes,
         DeviceKind::Udp(_) => 0,
     });

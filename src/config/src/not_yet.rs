@@ -29,6 +29,7 @@ const fn not_yet(
 const SCHEDULES: &str = "schedules are not available in this version";
 const NO_TIMER: &str = "what was received is passed on as soon as the socket has no more to read";
 const LINES_AS_THEY_ARE: &str = "files are read from their start, lines are taken as they are";
+const AGENTS: &str = "it is for agents, which are not available in this version";
 const REALTIME: &[&str] = &["0", "1"];
 
 /// All of them.
@@ -44,6 +45,10 @@ const NOT_YET: &[NotYet] = &[
     not_yet("file device", "ignore_retention", &["true"], LINES_AS_THEY_ARE),
     not_yet("file device", "compute_pattern", &["false"], LINES_AS_THEY_ARE),
     not_yet("file device", "compute_level", &["false"], LINES_AS_THEY_ARE),
+    not_yet("linux device", "use_ssh_credentials", &["false"], "a device signs in as it is written"),
+    not_yet("windows device", "mode", &[], AGENTS),
+    not_yet("windows device", "debug", &[], AGENTS),
+    not_yet("windows device", "pipeline", &[], "use the device's pipelines"),
     not_yet("target", "field_format", &[], "normalisation by targets is not available in this version"),
     not_yet(
         "file target",

@@ -2,6 +2,7 @@
 //!
 //! * [`tls`]: configurations of clients and servers from PEM files, which follow their files;
 //! * [`access`]: which addresses may talk to a listener;
+//! * [`random`]: bytes that nobody can guess;
 //! * [`secret`]: comparison that tells nothing by its duration;
 //! * [`open_files`]: the limit of open files, raised and checked against what is configured.
 //!
@@ -11,5 +12,6 @@
 
 pub mod access;
 pub mod open_files;
+pub mod random;
 pub mod secret;
 pub mod tls;

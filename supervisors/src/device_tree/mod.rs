@@ -4,7 +4,9 @@ mod companions;
 mod file;
 mod http;
 mod listeners;
+mod windows;
 
+pub use actors::device::trial::{Finding, Trial};
 pub use companions::{Companions, companions};
 
 use self::listeners::{address, datagram_sockets, keeps_connections, stream_sockets};
@@ -13,6 +15,8 @@ use actors::child::ChildSpec;
 use actors::child::spec::Common;
 use actors::data::{Device, Lanes};
 use actors::device::file::Checkpoints;
+use actors::device::spread::Spread;
+use actors::device::windows::WindowsTrial;
 use config::DeviceKind;
 use config::device::{SyslogDevice, SyslogTransport};
 use parking_lot::Mutex;
@@ -59,12 +63,21 @@ impl DeviceTree {
     }
 }
 
+/// What all collectors of a Director share.
+#[derive(Clone, Debug)]
+pub struct Collecting {
+    /// How far everything was read.
+    pub checkpoints: Checkpoints,
+    /// Who begins when.
+    pub spread: Spread,
+}
+
 /// What a device's subtree starts with.
 pub fn entrance(
     device: &Arc<Device>,
     kind: &DeviceKind,
     lanes: &Lanes,
-    checkpoints: &Checkpoints,
+    collecting: &Collecting,
 ) -> anyhow::Result<Vec<ChildSpec>> {
     match kind {
         DeviceKind::Tcp(d) => stream_sockets(device, lanes, &d.listen, &d.connections, d.max_message_bytes),
@@ -74,7 +87,30 @@ pub fn entrance(
             SyslogTransport::Tcp(c) => stream_sockets(device, lanes, &d.listen, c, d.max_message_bytes),
         },
         DeviceKind::Http(d) => http::server(device, lanes, d),
-        DeviceKind::File(d) => file::entrance(device, d, lanes, checkpoints),
+        DeviceKind::File(d) => file::entrance(device, d, lanes, &collecting.checkpoints),
+        DeviceKind::Windows(d) => windows::entrance(device, d, lanes, collecting),
+        DeviceKind::Linux(_) => {
+            anyhow::bail!("device {:?}: linux is not available in this version", device.name)
+        }
+    }
+}
+
+/// How a device can be tried out without being collected; none for those that listen.
+///
+/// # Errors
+/// When its settings can't be used.
+pub fn trial(device: &config::Device) -> anyhow::Result<Option<Box<dyn Trial>>> {
+    match &device.kind {
+        DeviceKind::Windows(d) => Ok(Some(Box::new(WindowsTrial::new(windows::settings(d)?)))),
+        _ => Ok(None),
+    }
+}
+
+/// The host that a device is collected from.
+pub fn address_of(kind: &DeviceKind) -> Option<&str> {
+    match kind {
+        DeviceKind::Windows(d) => Some(&d.address),
+        _ => None,
     }
 }
 
@@ -85,7 +121,7 @@ pub fn addresses(kind: &DeviceKind) -> Vec<SocketAddr> {
         DeviceKind::Udp(d) => vec![address(&d.listen)],
         DeviceKind::Http(d) => vec![address(&d.listen)],
         DeviceKind::Syslog(d) => vec![address(&d.listen)],
-        DeviceKind::File(_) => Vec::new(),
+        DeviceKind::File(_) | DeviceKind::Windows(_) | DeviceKind::Linux(_) => Vec::new(),
     }
 }
 

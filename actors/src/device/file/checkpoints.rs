@@ -1,14 +1,17 @@
-//! Checkpoints on disk: for each device one JSON file below `storage/cache/`, replaced as a whole.
+//! Checkpoints on disk: for each device one JSON file below `storage/cache/`, replaced as a whole. Devices that follow
+//! files have a [`Registry`], collectors of remote sources have [`Positions`].
 //!
 //! A file that can't be read never blocks a start: it is set aside under another name, and said so. Without
 //! its checkpoint a device reads its files from the beginning.
 
 use super::content::{Born, Head, Inode, Position};
 use super::registry::Registry;
+use crate::device::positions::Positions;
 use crate::journal::{Custody, Level};
 use event::DeviceId;
 use parking_lot::Mutex;
 use seams::{Disk, read_file, replace_file};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
@@ -20,7 +23,7 @@ const FORMAT: u32 = 1;
 /// Files that were not there for so long (seconds) are forgotten: an archive medium may be away for a while.
 const FORGOTTEN_AFTER: u64 = 30 * 86_400;
 
-/// The checkpoints of all file devices; clones share them.
+/// The checkpoints of all devices; clones share them.
 #[derive(Clone, Debug)]
 pub struct Checkpoints(Arc<Shelf>);
 
@@ -31,6 +34,7 @@ struct Shelf {
     devices: Mutex<BTreeMap<DeviceId, Arc<Registry>>>,
     /// Keeps what is acknowledged.
     custody: Option<Custody>,
+    collectors: Mutex<BTreeMap<DeviceId, Arc<Positions>>>,
 }
 
 /// A file as it is written down.
@@ -56,11 +60,35 @@ struct Document {
     files: Vec<Saved>,
 }
 
+#[derive(Serialize, Deserialize)]
+struct Places {
+    format: u32,
+    sources: BTreeMap<String, String>,
+}
+
+/// A document that says in which format it is.
+trait Formatted: DeserializeOwned {
+    fn format(&self) -> u32;
+}
+
+impl Formatted for Document {
+    fn format(&self) -> u32 {
+        self.format
+    }
+}
+
+impl Formatted for Places {
+    fn format(&self) -> u32 {
+        self.format
+    }
+}
+
 impl Checkpoints {
     /// Checkpoints below a root folder, of what is settled, or in custody.
     pub fn new(disk: Arc<dyn Disk>, root: &Path, custody: Option<Custody>) -> Self {
         let folder = root.join("storage").join("cache");
-        Self(Arc::new(Shelf { disk, folder, devices: Mutex::default(), custody }))
+        let (devices, collectors) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Shelf { disk, folder, devices, collectors, custody }))
     }
 
     /// Returns when everything that was read so far is acknowledged as far as it will be.
@@ -75,29 +103,48 @@ impl Checkpoints {
         Arc::clone(self.0.devices.lock().entry(device).or_default())
     }
 
+    /// The places of a collector's sources. They stay when its configuration changes.
+    pub fn positions(&self, device: DeviceId) -> Arc<Positions> {
+        Arc::clone(self.0.collectors.lock().entry(device).or_default())
+    }
+
     /// What was written down for a device, without what was not there for long. Blocks.
     pub fn load(&self, device: DeviceId, now: u64) -> Vec<Saved> {
         let path = self.path(device);
-        let fault = match read_file(&*self.0.disk, &path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Vec::new(),
+        let Some(document) = self.read::<Document>(&path, device, "its files are read from the beginning")
+        else {
+            return Vec::new();
+        };
+        let recent = |saved: &Saved| saved.seen.saturating_add(FORGOTTEN_AFTER) > now;
+        document.files.into_iter().filter(recent).collect()
+    }
+
+    /// The places that were written down for a collector. Blocks.
+    pub fn load_positions(&self, device: DeviceId) -> BTreeMap<String, String> {
+        let path = self.collector_path(device);
+        let document = self.read::<Places>(&path, device, "its sources are read as if they were new");
+        document.map(|document| document.sources).unwrap_or_default()
+    }
+
+    /// A document; one that can't be used is set aside.
+    fn read<D: Formatted>(&self, path: &Path, device: DeviceId, consequence: &str) -> Option<D> {
+        let fault = match read_file(&*self.0.disk, path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return None,
             Err(e) => e.to_string(),
-            Ok(bytes) => match serde_json::from_slice::<Document>(&bytes) {
-                Ok(document) if document.format == FORMAT => {
-                    let recent = |saved: &Saved| saved.seen.saturating_add(FORGOTTEN_AFTER) > now;
-                    return document.files.into_iter().filter(recent).collect();
-                }
-                Ok(document) => format!("its format is {}, not {FORMAT}", document.format),
+            Ok(bytes) => match serde_json::from_slice::<D>(&bytes) {
+                Ok(document) if document.format() == FORMAT => return Some(document),
+                Ok(document) => format!("its format is {}, not {FORMAT}", document.format()),
                 Err(e) => e.to_string(),
             },
         };
         let aside = path.with_extension("json.damaged");
-        let kept = match self.0.disk.rename(&path, &aside) {
+        let kept = match self.0.disk.rename(path, &aside) {
             Ok(()) => format!("it is kept as {}", aside.display()),
             Err(e) => format!("it can't be set aside: {e}"),
         };
         tracing::error!(%device, path = %path.display(), error = fault,
-            "cannot read the checkpoints of a file device; its files are read from the beginning; {kept}");
-        Vec::new()
+            "cannot read the checkpoints of a device; {consequence}; {kept}");
+        None
     }
 
     /// Writes down what has changed. Blocks.
@@ -107,16 +154,31 @@ impl Checkpoints {
     pub fn save_changed(&self) -> io::Result<()> {
         let devices: Vec<_> = self.0.devices.lock().iter().map(|(id, r)| (*id, Arc::clone(r))).collect();
         let changed = |(id, registry): (DeviceId, Arc<Registry>)| Some((id, registry.save()?, registry));
-        let changed: Vec<_> = devices.into_iter().filter_map(changed).collect();
+        let followed: Vec<_> = devices.into_iter().filter_map(changed).collect();
+        let collectors: Vec<_> =
+            self.0.collectors.lock().iter().map(|(id, p)| (*id, Arc::clone(p))).collect();
+        let changed = |(id, positions): (DeviceId, Arc<Positions>)| Some((id, positions.save()?, positions));
+        let collected: Vec<_> = collectors.into_iter().filter_map(changed).collect();
+        if followed.is_empty() && collected.is_empty() {
+            return Ok(());
+        }
+        let synced = self.sync();
+        let write_down = |path: PathBuf, document: &dyn Fn() -> serde_json::Result<Vec<u8>>| match &synced {
+            Ok(()) => self.replace(&path, &document()?),
+            Err(e) => Err(io::Error::other(e.to_string())),
+        };
         let mut outcome = Ok(());
-        let synced = if changed.is_empty() { Ok(()) } else { self.sync() };
-        for (device, files, registry) in changed {
-            let written = match &synced {
-                Ok(()) => self.write(device, files),
-                Err(e) => Err(io::Error::other(e.to_string())),
-            };
-            if let Err(e) = written {
+        for (device, files, registry) in followed {
+            let document = Document { format: FORMAT, files };
+            if let Err(e) = write_down(self.path(device), &|| serde_json::to_vec(&document)) {
                 registry.not_saved();
+                outcome = Err(e);
+            }
+        }
+        for (device, sources, positions) in collected {
+            let document = Places { format: FORMAT, sources };
+            if let Err(e) = write_down(self.collector_path(device), &|| serde_json::to_vec(&document)) {
+                positions.not_saved();
                 outcome = Err(e);
             }
         }
@@ -136,10 +198,13 @@ impl Checkpoints {
         &self.0.folder
     }
 
-    fn write(&self, device: DeviceId, files: Vec<Saved>) -> io::Result<()> {
+    fn replace(&self, path: &Path, document: &[u8]) -> io::Result<()> {
         self.0.disk.create_folder(&self.0.folder)?;
-        let bytes = serde_json::to_vec(&Document { format: FORMAT, files })?;
-        replace_file(&*self.0.disk, &self.path(device), &bytes)
+        replace_file(&*self.0.disk, path, document)
+    }
+
+    fn collector_path(&self, device: DeviceId) -> PathBuf {
+        self.0.folder.join(format!("collector-{device}.json"))
     }
 
     fn path(&self, device: DeviceId) -> PathBuf {

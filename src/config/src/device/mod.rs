@@ -1,11 +1,14 @@
 //! Devices: where events come from. One file a type; one row a type in `TYPES`.
 
+mod definitions;
 mod file;
 mod http;
+mod linux;
 mod listen;
 mod syslog;
 mod tcp;
 mod udp;
+mod windows;
 
 use std::time::Duration;
 
@@ -15,12 +18,19 @@ use crate::kinds::{Kind, Kinds};
 use crate::not_yet;
 use crate::readers::{AnyText, Flag, List, Seconds, Text, Whole};
 use crate::references::ReferenceKind;
+use definitions::Definitions;
+pub use definitions::{Definition, Input};
 pub use file::{FileDevice, Multiline, MultilineMatch, Records};
 pub use http::{DeviceAuthentication, HmacAlgorithm, HttpDevice, HttpFormat, HttpResponse};
+pub use linux::{Backlog, Command, HostKeys, Journal, LinuxDevice, LinuxInputs, Start};
 pub use listen::{AllowedIps, Connections, Framing, Listen, Tls};
 pub use syslog::{Forward, ForwardProtocol, SyslogDevice, SyslogTransport, Timezone};
 pub use tcp::TcpDevice;
 pub use udp::UdpDevice;
+pub use windows::{
+    Channel, Collection, EventLevel, EventStart, IdRange, Selection, SignIn, Trust, UserPassword,
+    WindowsDevice, WindowsTls,
+};
 
 /// A device.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,10 +70,24 @@ pub enum DeviceKind {
     Http(HttpDevice),
     /// Files that grow.
     File(FileDevice),
+    /// A host that is read over SSH.
+    Linux(Box<LinuxDevice>),
+    /// A host whose event logs are read over WinRM.
+    Windows(Box<WindowsDevice>),
+}
+
+impl DeviceKind {
+    /// Whether it is asked for datasets.
+    fn has_datasets(&self) -> bool {
+        match self {
+            Self::Linux(_) | Self::Windows(_) => true,
+            Self::Syslog(_) | Self::Tcp(_) | Self::Udp(_) | Self::Http(_) | Self::File(_) => false,
+        }
+    }
 }
 
 /// All types.
-const TYPES: Kinds<DeviceKind, ()> = Kinds {
+const TYPES: Kinds<DeviceKind, Definitions> = Kinds {
     noun: "device",
     rows: &[
         Kind { name: "syslog", aliases: &[], about: "syslog over UDP, TCP or TLS", decode: syslog::decode },
@@ -71,10 +95,15 @@ const TYPES: Kinds<DeviceKind, ()> = Kinds {
         Kind { name: "udp", aliases: &[], about: "one event a datagram", decode: udp::decode },
         Kind { name: "http", aliases: &[], about: "events in HTTP requests", decode: http::decode },
         Kind { name: "file", aliases: &[], about: "files that grow", decode: file::decode },
+        Kind { name: "linux", aliases: &[], about: "a host that is read over SSH", decode: linux::decode },
+        Kind {
+            name: "windows",
+            aliases: &[],
+            about: "a host whose event logs are read over WinRM",
+            decode: windows::decode,
+        },
     ],
     later: &[
-        "windows",
-        "linux",
         "snmptrap",
         "kafka",
         "nats",
@@ -102,6 +131,16 @@ const TYPES: Kinds<DeviceKind, ()> = Kinds {
     ],
 };
 
+/// Whether this is the name of a type that is available.
+pub(crate) fn is_type(name: &str) -> bool {
+    TYPES.has(name)
+}
+
+/// The type that somebody may have meant.
+pub(crate) fn did_you_mean_type(name: &str) -> String {
+    TYPES.did_you_mean(name)
+}
+
 /// Most ids are small, some of the product's have eighteen digits.
 const MAX_ID: u64 = i64::MAX as u64;
 
@@ -114,7 +153,8 @@ pub(crate) fn decode(fields: &mut Fields) -> Option<Device> {
     let about = "preprocessing pipelines, run one after the other";
     let pipelines = fields.names("pipelines", ReferenceKind::Pipeline, about);
     let status = fields.or("status", Flag, true, true, "whether it is in use");
-    let (kind, common) = TYPES.read(fields, &(), |properties| {
+    let definitions = definitions::decode(fields);
+    let (kind, common) = TYPES.read(fields, &definitions, |properties| {
         not_yet::accept("device", properties);
         let about = "most events a second; 0: no limit";
         let rate_limit_per_second = properties.or("rate_limit", Whole(0..=u32::MAX), 0, 0, about);
@@ -123,6 +163,9 @@ pub(crate) fn decode(fields: &mut Fields) -> Option<Device> {
         (rate_limit_per_second, silent_after.filter(|time| !time.is_zero()))
     })?;
     let (rate_limit_per_second, silent_after) = common;
+    if !definitions.0.is_empty() && !kind.has_datasets() {
+        fields.wrong("definitions", "remove it: only devices that are collected from afar have datasets");
+    }
     let at = fields.at().clone();
     Some(Device {
         id,

@@ -163,6 +163,12 @@ impl EventFilter {
         written.map(|ids| format!("*[System[{}]]", group(ids))).collect()
     }
 
+    /// Whether events of this level are read; 0 is always logged, and counts as information.
+    pub fn takes_level(&self, level: Option<u8>) -> bool {
+        let level = level.unwrap_or(0);
+        self.levels.is_empty() || self.levels.iter().any(|wanted| wanted.numbers().contains(&level))
+    }
+
     fn check(&self) -> Result<(), QueryError> {
         match self.ids.iter().chain(&self.excluded_ids).find(|range| range.first > range.last) {
             Some(range) => Err(QueryError::Range(range.first, range.last)),

@@ -9,6 +9,8 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
+use sha2::{Digest, Sha256};
+
 use super::{Identity, TlsError, Versions, pem, provider};
 
 /// How a client sets up TLS. The default checks the peer against the system's authorities.
@@ -27,6 +29,8 @@ pub struct ClientSettings {
 pub enum Verify {
     /// It must be valid, name the host, and be signed by one of these.
     Against(Authorities),
+    /// It must be the certificate with this SHA-256, whatever it says and whoever signed it.
+    Pinned([u8; 32]),
     /// Not at all: anybody in between can read and change everything. Only by the explicit word of a configuration.
     Nothing,
 }
@@ -58,7 +62,8 @@ pub fn client_config(settings: &ClientSettings) -> Result<Arc<ClientConfig>, Tls
             let verifier = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider)).build();
             verifier.map_err(|e| Error::General(e.to_string()))?
         }
-        Verify::Nothing => Arc::new(Anybody(Arc::clone(&provider))),
+        Verify::Pinned(digest) => Arc::new(Own { provider: Arc::clone(&provider), pinned: Some(*digest) }),
+        Verify::Nothing => Arc::new(Own { provider: Arc::clone(&provider), pinned: None }),
     };
     let builder = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&settings.versions.supported()?)?
@@ -108,20 +113,36 @@ impl Authorities {
     }
 }
 
-/// Takes any certificate; the peer must still have its key.
+/// Takes one certificate, or any; the peer must still have its key.
 #[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
+struct Own {
+    provider: Arc<CryptoProvider>,
+    pinned: Option<[u8; 32]>,
+}
 
-impl ServerCertVerifier for Anybody {
+/// The SHA-256 of a certificate, in hexadecimal.
+pub fn fingerprint(certificate: &[u8]) -> String {
+    Sha256::digest(certificate).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl ServerCertVerifier for Own {
     fn verify_server_cert(
         &self,
-        _: &CertificateDer<'_>,
+        certificate: &CertificateDer<'_>,
         _: &[CertificateDer<'_>],
         _: &ServerName<'_>,
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
+        match self.pinned {
+            Some(pinned) if Sha256::digest(certificate) != pinned.into() => {
+                let found = fingerprint(certificate);
+                Err(Error::General(format!(
+                    "the certificate has the fingerprint sha256:{found}, not the pinned one"
+                )))
+            }
+            Some(_) | None => Ok(ServerCertVerified::assertion()),
+        }
     }
 
     fn verify_tls12_signature(
@@ -130,7 +151,12 @@ impl ServerCertVerifier for Anybody {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+        verify_tls12_signature(
+            message,
+            certificate,
+            signature,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -139,10 +165,15 @@ impl ServerCertVerifier for Anybody {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+        verify_tls13_signature(
+            message,
+            certificate,
+            signature,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

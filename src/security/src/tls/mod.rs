@@ -24,7 +24,7 @@ use std::sync::Arc;
 use rustls::crypto::CryptoProvider;
 use rustls::{SupportedProtocolVersion, version};
 
-pub use client::{Authorities, ClientSettings, Verify, client_config, server_name};
+pub use client::{Authorities, ClientSettings, Verify, client_config, fingerprint, server_name};
 pub use error::TlsError;
 pub use reload::Reloading;
 pub use server::{ClientCertificates, ServerSettings, ServerTls, server_config};

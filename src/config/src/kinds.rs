@@ -64,6 +64,16 @@ impl<T, O> Kinds<T, O> {
         }))
     }
 
+    /// Whether this is the name of a type that is available.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.row(name).is_some()
+    }
+
+    /// The type that somebody may have meant.
+    pub(crate) fn did_you_mean(&self, name: &str) -> String {
+        did_you_mean(name, self.names())
+    }
+
     fn row(&self, name: &str) -> Option<&'static Kind<T, O>> {
         self.rows.iter().find(|row| row.name == name || row.aliases.contains(&name))
     }

@@ -16,6 +16,8 @@
 #![forbid(unsafe_code)]
 
 mod context;
+pub mod credentials;
+mod defaults;
 pub mod device;
 mod diagnostic;
 mod diff;
@@ -32,6 +34,7 @@ mod position;
 mod readers;
 mod references;
 pub mod route;
+mod rows;
 mod schema;
 mod secret;
 pub mod service;
@@ -41,6 +44,7 @@ mod suggest;
 pub mod target;
 mod yaml;
 
+pub use credentials::Credentials;
 pub use device::{Device, DeviceKind};
 pub use diagnostic::{Diagnostic, Severity};
 pub use diff::{Changes, Diff, Effect, ServiceChange, diff};

@@ -4,16 +4,16 @@
 //! components are decoded one by one, then names and references are checked.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::context::Context;
 use crate::fields::{Fields, WHOLE};
-use crate::source::{self, top};
+use crate::source::{self, is_table, top};
 use crate::suggest::did_you_mean;
 use crate::{
     Device, DevicePattern, Diagnostic, Entry, Map, Node, PipelineSource, Position, Route, Service, Snapshot,
-    Source, Target, Value, device, environment, pipeline, references, route, target, yaml,
+    Source, Target, Value, credentials, defaults, device, environment, pipeline, references, route, rows, target, yaml,
 };
 
 /// What came of a load.
@@ -34,7 +34,7 @@ pub fn load(source: &Source, environment: &dyn Fn(&str) -> Option<String>) -> Lo
     let mut merged = Merged::default();
     let mut all_read = true; // references into a file that can't be read may well be right
     for file in &files {
-        match source::read(file).map_err(|error| vec![error]).and_then(|text| yaml::parse(file, &text)) {
+        match source::read(file).map_err(|error| vec![error]).and_then(|text| parse(file, &text)) {
             Ok(documents) => {
                 for mut document in documents {
                     environment::fill_in(&mut document, environment, &mut diagnostics);
@@ -47,9 +47,10 @@ pub fn load(source: &Source, environment: &dyn Fn(&str) -> Option<String>) -> Lo
             }
         }
     }
-    let map = Map::from_distinct(merged.entries);
+    let mut map = Map::from_distinct(merged.entries);
+    defaults::fill_in(&mut map, &mut diagnostics);
     let at = files.first().map_or_else(|| top(source.root()), |file| top(file));
-    let context = Context::new(source.root());
+    let context = Context::new(source.root(), credentials::service_folder(environment));
     let mut fields = Fields::over(&context, &map, at, WHOLE);
     let parts = decode(&mut fields);
     fields.refuse_unknown();
@@ -70,8 +71,16 @@ pub fn load(source: &Source, environment: &dyn Fn(&str) -> Option<String>) -> Lo
 
 // === files to one map ===
 
+/// The documents of a file.
+fn parse(file: &Path, text: &str) -> Result<Vec<Node>, Vec<Diagnostic>> {
+    match is_table(file) {
+        true => rows::parse(file, text),
+        false => yaml::parse(file, text),
+    }
+}
+
 /// Lists of components, which all files may have.
-const LISTS: [&str; 5] = ["devices", "targets", "routes", "pipelines", "environments"];
+const LISTS: [&str; 6] = ["devices", "targets", "routes", "pipelines", "environments", "credentials"];
 
 #[derive(Default)]
 struct Merged {
@@ -133,6 +142,8 @@ pub(crate) struct Parts {
 
 /// Reads, or draws, all top-level keys.
 pub(crate) fn decode(fields: &mut Fields) -> Parts {
+    defaults::draw(fields);
+    credentials::list(fields);
     Parts {
         service: Service::decode(fields),
         devices: fields.items("devices", "device", "where events come from", device::decode),

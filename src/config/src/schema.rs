@@ -11,7 +11,7 @@ use crate::load::decode;
 /// JSON Schema (2020-12) of a configuration file, for editors. It is a little stricter than the loader, which
 /// takes numbers and booleans in quotes, too.
 pub fn schema() -> Json {
-    let context = Context::new(Path::new(""));
+    let context = Context::new(Path::new(""), None);
     let mut fields = Fields::drawing(&context);
     let _ = decode(&mut fields);
     let mut schema = fields.into_schema("configuration of the DataStream Director");

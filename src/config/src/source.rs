@@ -12,7 +12,8 @@ use crate::{Diagnostic, MAX_FILE_BYTES, Position};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// A folder with `vmetric.yml` (or `vmetric.yaml`) and `config/**`: files that end in `.yml` or `.yaml`,
-    /// in the order of their paths, without those whose name, or folder's name, begins with a dot.
+    /// in the order of their paths, without those whose name, or folder's name, begins with a dot. Files
+    /// that end in `.csv` and lie below `config/devices/` have devices as rows.
     Folder(PathBuf),
     /// One file with everything (`-config-path`).
     File(PathBuf),
@@ -59,6 +60,11 @@ impl Source {
     }
 }
 
+/// Whether a file has devices as rows: the extension is `csv`.
+pub(crate) fn is_table(file: &Path) -> bool {
+    file.extension().is_some_and(|extension| extension == "csv")
+}
+
 /// Where a mistake is that concerns a whole file.
 pub(crate) fn top(file: &Path) -> Position {
     Position::new(file.into(), 1, 1)
@@ -87,13 +93,19 @@ fn list(folder: &Path, seen: &mut HashSet<PathBuf>, files: &mut Vec<PathBuf>, re
         let extension = path.extension().and_then(|extension| extension.to_str());
         if path.is_dir() {
             list(&path, seen, files, report);
-        } else if matches!(extension, Some("yml" | "yaml")) {
+        } else if matches!(extension, Some("yml" | "yaml")) || (is_table(&path) && is_of_devices(folder)) {
             files.push(path);
         } else if extension == Some("vmf") {
             let what = "packaged configurations (.vmf) are not read in this version";
             report.push(top(&path).error(what, "write it as .yml, or remove it"));
         }
     }
+}
+
+/// Whether a folder is `config/devices` or one below it.
+fn is_of_devices(folder: &Path) -> bool {
+    let mut parts = folder.components().rev().map(|part| part.as_os_str());
+    parts.any(|part| part == "devices") && parts.any(|part| part == "config")
 }
 
 /// The text of a file.

@@ -102,6 +102,16 @@ const TYPES: Kinds<DeviceKind, ()> = Kinds {
     ],
 };
 
+/// Whether this is the name of a type that is available.
+pub(crate) fn is_type(name: &str) -> bool {
+    TYPES.has(name)
+}
+
+/// The type that somebody may have meant.
+pub(crate) fn did_you_mean_type(name: &str) -> String {
+    TYPES.did_you_mean(name)
+}
+
 /// Most ids are small, some of the product's have eighteen digits.
 const MAX_ID: u64 = i64::MAX as u64;
 

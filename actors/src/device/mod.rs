@@ -5,7 +5,8 @@
 //! * [`udp_listener`] reads datagrams, many at once by [`datagrams`];
 //! * [`http`]: a server that turns requests into events;
 //! * [`bind`]: why an address can't be bound; [`silence`]: whether a device still hears anything;
-//! * [`replica`]: passes on everything as it came in.
+//! * [`replica`]: passes on everything as it came in;
+//! * for collectors: [`positions`] (where to go on), [`spread`] (who begins when), [`trial`] (`-test-device`).
 
 mod accept;
 pub mod bind;
@@ -13,9 +14,12 @@ pub mod connection;
 pub mod datagrams;
 pub mod file;
 pub mod http;
+pub mod positions;
 pub mod replica;
 pub mod silence;
+pub mod spread;
 pub mod tcp_listener;
 pub mod transport;
+pub mod trial;
 pub mod udp_listener;
 pub mod wire;

@@ -1,13 +1,16 @@
-//! Checkpoints on disk: for each device one JSON file below `storage/cache/`, replaced as a whole.
+//! Checkpoints on disk: for each device one JSON file below `storage/cache/`, replaced as a whole. Devices that follow
+//! files have a [`Registry`], collectors of remote sources have [`Positions`].
 //!
 //! A file that can't be read never blocks a start: it is set aside under another name, and said so. Without
 //! its checkpoint a device reads its files from the beginning.
 
 use super::content::{Born, Head, Inode, Position};
 use super::registry::Registry;
+use crate::device::positions::Positions;
 use event::DeviceId;
 use parking_lot::Mutex;
 use seams::{Disk, read_file, replace_file};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
@@ -19,7 +22,7 @@ const FORMAT: u32 = 1;
 /// Files that were not there for so long (seconds) are forgotten: an archive medium may be away for a while.
 const FORGOTTEN_AFTER: u64 = 30 * 86_400;
 
-/// The checkpoints of all file devices; clones share them.
+/// The checkpoints of all devices; clones share them.
 #[derive(Clone, Debug)]
 pub struct Checkpoints(Arc<Shelf>);
 
@@ -28,6 +31,7 @@ struct Shelf {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
     devices: Mutex<BTreeMap<DeviceId, Arc<Registry>>>,
+    collectors: Mutex<BTreeMap<DeviceId, Arc<Positions>>>,
 }
 
 /// A file as it is written down.
@@ -53,11 +57,35 @@ struct Document {
     files: Vec<Saved>,
 }
 
+#[derive(Serialize, Deserialize)]
+struct Places {
+    format: u32,
+    sources: BTreeMap<String, String>,
+}
+
+/// A document that says in which format it is.
+trait Formatted: DeserializeOwned {
+    fn format(&self) -> u32;
+}
+
+impl Formatted for Document {
+    fn format(&self) -> u32 {
+        self.format
+    }
+}
+
+impl Formatted for Places {
+    fn format(&self) -> u32 {
+        self.format
+    }
+}
+
 impl Checkpoints {
     /// Checkpoints below a root folder.
     pub fn new(disk: Arc<dyn Disk>, root: &Path) -> Self {
         let folder = root.join("storage").join("cache");
-        Self(Arc::new(Shelf { disk, folder, devices: Mutex::default() }))
+        let (devices, collectors) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Shelf { disk, folder, devices, collectors }))
     }
 
     /// The files of a device. They stay when its configuration changes.
@@ -65,29 +93,48 @@ impl Checkpoints {
         Arc::clone(self.0.devices.lock().entry(device).or_default())
     }
 
+    /// The places of a collector's sources. They stay when its configuration changes.
+    pub fn positions(&self, device: DeviceId) -> Arc<Positions> {
+        Arc::clone(self.0.collectors.lock().entry(device).or_default())
+    }
+
     /// What was written down for a device, without what was not there for long. Blocks.
     pub fn load(&self, device: DeviceId, now: u64) -> Vec<Saved> {
         let path = self.path(device);
-        let fault = match read_file(&*self.0.disk, &path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Vec::new(),
+        let Some(document) = self.read::<Document>(&path, device, "its files are read from the beginning")
+        else {
+            return Vec::new();
+        };
+        let recent = |saved: &Saved| saved.seen.saturating_add(FORGOTTEN_AFTER) > now;
+        document.files.into_iter().filter(recent).collect()
+    }
+
+    /// The places that were written down for a collector. Blocks.
+    pub fn load_positions(&self, device: DeviceId) -> BTreeMap<String, String> {
+        let path = self.collector_path(device);
+        let document = self.read::<Places>(&path, device, "its sources are read as if they were new");
+        document.map(|document| document.sources).unwrap_or_default()
+    }
+
+    /// A document; one that can't be used is set aside.
+    fn read<D: Formatted>(&self, path: &Path, device: DeviceId, consequence: &str) -> Option<D> {
+        let fault = match read_file(&*self.0.disk, path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return None,
             Err(e) => e.to_string(),
-            Ok(bytes) => match serde_json::from_slice::<Document>(&bytes) {
-                Ok(document) if document.format == FORMAT => {
-                    let recent = |saved: &Saved| saved.seen.saturating_add(FORGOTTEN_AFTER) > now;
-                    return document.files.into_iter().filter(recent).collect();
-                }
-                Ok(document) => format!("its format is {}, not {FORMAT}", document.format),
+            Ok(bytes) => match serde_json::from_slice::<D>(&bytes) {
+                Ok(document) if document.format() == FORMAT => return Some(document),
+                Ok(document) => format!("its format is {}, not {FORMAT}", document.format()),
                 Err(e) => e.to_string(),
             },
         };
         let aside = path.with_extension("json.damaged");
-        let kept = match self.0.disk.rename(&path, &aside) {
+        let kept = match self.0.disk.rename(path, &aside) {
             Ok(()) => format!("it is kept as {}", aside.display()),
             Err(e) => format!("it can't be set aside: {e}"),
         };
         tracing::error!(%device, path = %path.display(), error = fault,
-            "cannot read the checkpoints of a file device; its files are read from the beginning; {kept}");
-        Vec::new()
+            "cannot read the checkpoints of a device; {consequence}; {kept}");
+        None
     }
 
     /// Writes down what has changed. Blocks.
@@ -99,8 +146,17 @@ impl Checkpoints {
         let mut outcome = Ok(());
         for (device, registry) in devices {
             let Some(files) = registry.save() else { continue };
-            if let Err(e) = self.write(device, files) {
+            if let Err(e) = self.replace(&self.path(device), &Document { format: FORMAT, files }) {
                 registry.not_saved();
+                outcome = Err(e);
+            }
+        }
+        let collectors: Vec<_> =
+            self.0.collectors.lock().iter().map(|(id, p)| (*id, Arc::clone(p))).collect();
+        for (device, positions) in collectors {
+            let Some(sources) = positions.save() else { continue };
+            if let Err(e) = self.replace(&self.collector_path(device), &Places { format: FORMAT, sources }) {
+                positions.not_saved();
                 outcome = Err(e);
             }
         }
@@ -112,10 +168,13 @@ impl Checkpoints {
         &self.0.folder
     }
 
-    fn write(&self, device: DeviceId, files: Vec<Saved>) -> io::Result<()> {
+    fn replace(&self, path: &Path, document: &impl Serialize) -> io::Result<()> {
         self.0.disk.create_folder(&self.0.folder)?;
-        let bytes = serde_json::to_vec(&Document { format: FORMAT, files })?;
-        replace_file(&*self.0.disk, &self.path(device), &bytes)
+        replace_file(&*self.0.disk, path, &serde_json::to_vec(document)?)
+    }
+
+    fn collector_path(&self, device: DeviceId) -> PathBuf {
+        self.0.folder.join(format!("collector-{device}.json"))
     }
 
     fn path(&self, device: DeviceId) -> PathBuf {

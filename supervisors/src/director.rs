@@ -1,7 +1,7 @@
 //! A Director: the tree in the order in which it starts and stops, and what a new configuration changes in it.
 
 use crate::control::{self, Control, Phase, View};
-use crate::device_tree::{DeviceTree, addresses, companions, entrance, keeps_peers};
+use crate::device_tree::{Collecting, DeviceTree, addresses, companions, entrance, keeps_peers};
 use crate::lane_watch::LaneWatch;
 use crate::open_files;
 use crate::programs::Programs;
@@ -12,6 +12,7 @@ use actors::child::spec::Common;
 use actors::child::{ChildSpec, Faults, Home, Order, State, Tree};
 use actors::data::{Device, Door, Lanes, Profile, Sockets, Target};
 use actors::device::file::{Checkpoints, Keeper};
+use actors::device::spread::Spread;
 use actors::router::Router;
 use config::{DeviceKind, Diagnostic, Snapshot};
 use event::{Budget, DeviceId, PlaceId};
@@ -68,7 +69,7 @@ pub struct Director {
     wiring: Wiring,
     programs: Programs,
     budget: Budget,
-    checkpoints: Checkpoints,
+    collecting: Collecting,
     snapshot: Arc<Snapshot>,
     view: View,
 }
@@ -156,6 +157,7 @@ impl Director {
         let control = control.map(|control| control::children(control, &view, snapshot.service.control));
         let lane_children = lane_children(&common, &lanes, &wiring, &groups.lane);
         let checkpoints = Checkpoints::new(Arc::clone(&common.disk), &options.root);
+        let collecting = Collecting { checkpoints: checkpoints.clone(), spread: Spread::default() };
         let charge = Charge {
             path: "".into(),
             common: common.clone(),
@@ -173,7 +175,7 @@ impl Director {
         let (root, ended) = start_root(charge).await?;
         let mut director = Self {
             budget,
-            checkpoints,
+            collecting,
             common,
             lanes,
             groups,
@@ -308,7 +310,7 @@ impl Director {
                 continue;
             }
             let shared = self.inventory.device_or_new(device.id, &device.name, &self.budget);
-            let mut children = entrance(&shared, &device.kind, &self.lanes, &self.checkpoints)?;
+            let mut children = entrance(&shared, &device.kind, &self.lanes, &self.collecting)?;
             let companions = companions(&shared, device);
             children.extend(companions.children);
             changed.push(Changed { device: shared, profile: companions.profile, children });

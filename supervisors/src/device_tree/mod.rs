@@ -5,6 +5,7 @@ mod file;
 mod http;
 mod listeners;
 
+pub use actors::device::trial::{Finding, Trial};
 pub use companions::{Companions, companions};
 
 use self::listeners::{address, datagram_sockets, keeps_connections, stream_sockets};
@@ -13,6 +14,7 @@ use actors::child::ChildSpec;
 use actors::child::spec::Common;
 use actors::data::{Device, Lanes};
 use actors::device::file::Checkpoints;
+use actors::device::spread::Spread;
 use config::DeviceKind;
 use config::device::{SyslogDevice, SyslogTransport};
 use parking_lot::Mutex;
@@ -59,12 +61,21 @@ impl DeviceTree {
     }
 }
 
+/// What all collectors of a Director share.
+#[derive(Clone, Debug)]
+pub struct Collecting {
+    /// How far everything was read.
+    pub checkpoints: Checkpoints,
+    /// Who begins when.
+    pub spread: Spread,
+}
+
 /// What a device's subtree starts with.
 pub fn entrance(
     device: &Arc<Device>,
     kind: &DeviceKind,
     lanes: &Lanes,
-    checkpoints: &Checkpoints,
+    collecting: &Collecting,
 ) -> anyhow::Result<Vec<ChildSpec>> {
     match kind {
         DeviceKind::Tcp(d) => stream_sockets(device, lanes, &d.listen, &d.connections, d.max_message_bytes),
@@ -74,7 +85,32 @@ pub fn entrance(
             SyslogTransport::Tcp(c) => stream_sockets(device, lanes, &d.listen, c, d.max_message_bytes),
         },
         DeviceKind::Http(d) => http::server(device, lanes, d),
-        DeviceKind::File(d) => file::entrance(device, d, lanes, checkpoints),
+        DeviceKind::File(d) => file::entrance(device, d, lanes, &collecting.checkpoints),
+    }
+}
+
+/// How a device can be tried out without being collected; none for those that listen.
+///
+/// # Errors
+/// When its settings can't be used.
+pub fn trial(device: &config::Device) -> anyhow::Result<Option<Box<dyn Trial>>> {
+    match &device.kind {
+        DeviceKind::Tcp(_)
+        | DeviceKind::Udp(_)
+        | DeviceKind::Syslog(_)
+        | DeviceKind::Http(_)
+        | DeviceKind::File(_) => Ok(None),
+    }
+}
+
+/// The host that a device is collected from.
+pub fn address_of(kind: &DeviceKind) -> Option<&str> {
+    match kind {
+        DeviceKind::Tcp(_)
+        | DeviceKind::Udp(_)
+        | DeviceKind::Syslog(_)
+        | DeviceKind::Http(_)
+        | DeviceKind::File(_) => None,
     }
 }
 

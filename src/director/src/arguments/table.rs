@@ -66,6 +66,7 @@ pub(crate) const FLAGS: &[Flag] = &[
     flag("config-path", Value("FILE"), Group::Run, "one file with the whole configuration"),
     flag("validate", Nothing, Group::Run, "check the configuration, print all mistakes"),
     flag("example", Nothing, Group::Run, "print a configuration to start from"),
+    flag("test-device", Value("NAME"), Group::Run, "try every step to an agentless device (name or address)"),
     flag("top", Nothing, Group::Look, "the tree with rates, redrawn every second"),
     flag("stats", Nothing, Group::Look, "counters of devices and targets"),
     flag("tap", Value("NAME"), Group::Look, "live events of a device, route or target"),

@@ -7,6 +7,7 @@ mod info;
 mod service;
 mod stats;
 mod stop;
+mod test_device;
 mod top;
 mod version;
 
@@ -21,12 +22,13 @@ use std::io::{self, Write};
 type Command = (&'static str, fn(&Arguments, &Place) -> Result<Exit, Failed>);
 
 /// Those that exclude each other.
-const COMMANDS: [Command; 14] = [
+const COMMANDS: [Command; 15] = [
     ("help", |_, _| say(&help::page())),
     ("version", |_, _| version::version()),
     ("compare-version", |arguments, _| version::compare(arguments)),
     ("example", |_, _| say(config::example())),
     ("validate", |_, place| check::validate(place)),
+    ("test-device", test_device::test_device),
     ("info", |_, place| info::info(place)),
     ("stats", |_, place| stats::stats(place)),
     ("top", |_, place| top::top(place)),

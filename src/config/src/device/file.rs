@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use super::DeviceKind;
+use super::definitions::Definitions;
 use super::listen::{DEFAULT_MESSAGE_BYTES, MAX_MESSAGE_BYTES};
 use crate::Node;
 use crate::fields::Fields;
@@ -63,7 +64,7 @@ pub enum MultilineMatch {
     Before,
 }
 
-pub(super) fn decode(fields: &mut Fields, _: &()) -> DeviceKind {
+pub(super) fn decode(fields: &mut Fields, _: &Definitions) -> DeviceKind {
     not_yet::accept("file device", fields);
     let about = "a file, a pattern such as /var/log/*.log, or a list of them";
     let paths = fields.required("path", List(Text), about);

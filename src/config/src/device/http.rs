@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use super::definitions::Definitions;
 use super::listen::{DEFAULT_MESSAGE_BYTES, MAX_MESSAGE_BYTES};
 use super::{DeviceKind, Listen, Tls};
 use crate::Secret;
@@ -98,7 +99,7 @@ pub enum HmacAlgorithm {
     Sha512,
 }
 
-pub(super) fn decode(fields: &mut Fields, _: &()) -> DeviceKind {
+pub(super) fn decode(fields: &mut Fields, _: &Definitions) -> DeviceKind {
     fields.or("protocol", Choice(&[("tcp", ())]), (), "tcp", "only tcp");
     let listen = Listen::decode(fields);
     let path = fields.or("url", Text, "/".to_owned(), "/", "the path that takes events");

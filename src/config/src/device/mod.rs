@@ -1,5 +1,6 @@
 //! Devices: where events come from. One file a type; one row a type in `TYPES`.
 
+mod definitions;
 mod file;
 mod http;
 mod listen;
@@ -15,6 +16,8 @@ use crate::kinds::{Kind, Kinds};
 use crate::not_yet;
 use crate::readers::{AnyText, Flag, List, Seconds, Text, Whole};
 use crate::references::ReferenceKind;
+use definitions::Definitions;
+pub use definitions::{Definition, Input};
 pub use file::{FileDevice, Multiline, MultilineMatch, Records};
 pub use http::{DeviceAuthentication, HmacAlgorithm, HttpDevice, HttpFormat, HttpResponse};
 pub use listen::{AllowedIps, Connections, Framing, Listen, Tls};
@@ -62,8 +65,17 @@ pub enum DeviceKind {
     File(FileDevice),
 }
 
+impl DeviceKind {
+    /// Whether it is asked for datasets.
+    fn has_datasets(&self) -> bool {
+        match self {
+            Self::Syslog(_) | Self::Tcp(_) | Self::Udp(_) | Self::Http(_) | Self::File(_) => false,
+        }
+    }
+}
+
 /// All types.
-const TYPES: Kinds<DeviceKind, ()> = Kinds {
+const TYPES: Kinds<DeviceKind, Definitions> = Kinds {
     noun: "device",
     rows: &[
         Kind { name: "syslog", aliases: &[], about: "syslog over UDP, TCP or TLS", decode: syslog::decode },
@@ -124,7 +136,8 @@ pub(crate) fn decode(fields: &mut Fields) -> Option<Device> {
     let about = "preprocessing pipelines, run one after the other";
     let pipelines = fields.names("pipelines", ReferenceKind::Pipeline, about);
     let status = fields.or("status", Flag, true, true, "whether it is in use");
-    let (kind, common) = TYPES.read(fields, &(), |properties| {
+    let definitions = definitions::decode(fields);
+    let (kind, common) = TYPES.read(fields, &definitions, |properties| {
         not_yet::accept("device", properties);
         let about = "most events a second; 0: no limit";
         let rate_limit_per_second = properties.or("rate_limit", Whole(0..=u32::MAX), 0, 0, about);
@@ -133,6 +146,9 @@ pub(crate) fn decode(fields: &mut Fields) -> Option<Device> {
         (rate_limit_per_second, silent_after.filter(|time| !time.is_zero()))
     })?;
     let (rate_limit_per_second, silent_after) = common;
+    if !definitions.0.is_empty() && !kind.has_datasets() {
+        fields.wrong("definitions", "remove it: only devices that are collected from afar have datasets");
+    }
     let at = fields.at().clone();
     Some(Device {
         id,

@@ -3,6 +3,7 @@
 use jiff::tz::TimeZone;
 use serde_json::{Value as Json, json};
 
+use super::definitions::Definitions;
 use super::listen::{DEFAULT_MESSAGE_BYTES, MAX_MESSAGE_BYTES, SYSLOG_FRAMINGS};
 use super::{Connections, DeviceKind, Listen};
 use crate::Node;
@@ -66,7 +67,7 @@ pub enum ForwardProtocol {
     Tcp,
 }
 
-pub(super) fn decode(fields: &mut Fields, _: &()) -> DeviceKind {
+pub(super) fn decode(fields: &mut Fields, _: &Definitions) -> DeviceKind {
     let protocols = Choice(&[("udp", ForwardProtocol::Udp), ("tcp", ForwardProtocol::Tcp)]);
     let protocol = fields.or("protocol", protocols, ForwardProtocol::Udp, "udp", "how messages arrive");
     let listen = Listen::decode(fields);

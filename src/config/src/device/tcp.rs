@@ -1,5 +1,6 @@
 //! `tcp`: framed records over TCP or TLS.
 
+use super::definitions::Definitions;
 use super::listen::{DEFAULT_MESSAGE_BYTES, FRAMINGS, MAX_MESSAGE_BYTES};
 use super::{Connections, DeviceKind, Listen};
 use crate::fields::Fields;
@@ -18,7 +19,7 @@ pub struct TcpDevice {
     pub buffer_bytes: u64,
 }
 
-pub(super) fn decode(fields: &mut Fields, _: &()) -> DeviceKind {
+pub(super) fn decode(fields: &mut Fields, _: &Definitions) -> DeviceKind {
     fields.or("protocol", Choice(&[("tcp", ())]), (), "tcp", "only tcp");
     let listen = Listen::decode(fields);
     let connections = Connections::decode(fields, FRAMINGS);

@@ -1,5 +1,6 @@
 //! `udp`: one event a datagram.
 
+use super::definitions::Definitions;
 use super::{DeviceKind, Listen};
 use crate::fields::Fields;
 use crate::readers::Bytes;
@@ -13,7 +14,7 @@ pub struct UdpDevice {
     pub buffer_bytes: u64,
 }
 
-pub(super) fn decode(fields: &mut Fields, _: &()) -> DeviceKind {
+pub(super) fn decode(fields: &mut Fields, _: &Definitions) -> DeviceKind {
     let listen = Listen::decode(fields);
     let buffer_bytes = fields.or("buffer_size", Bytes(512..=64 << 20), 9000, 9000, "longest datagram");
     DeviceKind::Udp(UdpDevice { listen, buffer_bytes })

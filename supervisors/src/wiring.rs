@@ -307,5 +307,6 @@ pub fn kind_name(kind: &DeviceKind) -> &'static str {
         DeviceKind::Udp(_) => "udp",
         DeviceKind::Http(_) => "http",
         DeviceKind::File(_) => "file",
+        DeviceKind::Linux(_) => "linux",
     }
 }

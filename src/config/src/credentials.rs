@@ -158,7 +158,8 @@ enum Owner {
 fn from_service_manager(fields: &Fields, key: &'static str, name: &str) -> Option<Secret> {
     let Some(folder) = &fields.context.service_credentials else {
         let what = format!("{} is given, but the service manager gives no credentials", fields.property(key));
-        let fix = format!("add LoadCredential={name}:/path/of/the/secret to the unit and start it by systemd");
+        let fix =
+            format!("add LoadCredential={name}:/path/of/the/secret to the unit and start it by systemd");
         fields.report(fields.at_key(key).error(what, fix));
         return None;
     };

@@ -67,6 +67,11 @@ impl<'n> Fields<'n> {
         }
     }
 
+    /// Whether there is something to read, and not only a schema to draw.
+    pub(crate) fn is_read(&self) -> bool {
+        self.drawing.is_none()
+    }
+
     /// Where the map is.
     pub(crate) fn at(&self) -> &Position {
         &self.at

@@ -13,7 +13,8 @@ use crate::source::{self, is_table, top};
 use crate::suggest::did_you_mean;
 use crate::{
     Device, DevicePattern, Diagnostic, Entry, Map, Node, PipelineSource, Position, Route, Service, Snapshot,
-    Source, Target, Value, credentials, defaults, device, environment, pipeline, references, route, rows, target, yaml,
+    Source, Target, Value, credentials, defaults, device, environment, pipeline, references, route, rows,
+    target, yaml,
 };
 
 /// What came of a load.

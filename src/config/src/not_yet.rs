@@ -44,6 +44,7 @@ const NOT_YET: &[NotYet] = &[
     not_yet("file device", "ignore_retention", &["true"], LINES_AS_THEY_ARE),
     not_yet("file device", "compute_pattern", &["false"], LINES_AS_THEY_ARE),
     not_yet("file device", "compute_level", &["false"], LINES_AS_THEY_ARE),
+    not_yet("linux device", "use_ssh_credentials", &["false"], "a device signs in as it is written"),
     not_yet("target", "field_format", &[], "normalisation by targets is not available in this version"),
     not_yet("target", "interval", REALTIME, SCHEDULES),
     not_yet("target", "cron", &[], SCHEDULES),

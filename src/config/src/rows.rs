@@ -174,7 +174,9 @@ impl Scanner<'_> {
                 Some(c) if c == self.delimiter => {}
                 Some('\n') | None => return Ok(Some(row)),
                 // A cell ends nowhere else.
-                Some(_) => return Err(self.place().error("there is text behind the quotes", "double quotes within")),
+                Some(_) => {
+                    return Err(self.place().error("there is text behind the quotes", "double quotes within"));
+                }
             }
         }
     }

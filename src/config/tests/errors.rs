@@ -115,7 +115,7 @@ fn what_is_missing_is_named_with_what_belongs_there() {
     );
     says(
         "devices:\n  - {id: 1, name: in}\n",
-        &["a.yml:2:5: device \"in\" has no \"type\"; add type: one of syslog, tcp, udp, http, file"],
+        &["a.yml:2:5: device \"in\" has no \"type\"; add type: one of syslog, tcp, udp, http, file, linux"],
     );
     says(
         &device_yaml("tcp", "{port: 1, tls: {status: true, cert_name: c.pem}}"),
@@ -152,7 +152,7 @@ fn types_of_the_product_that_are_not_there_yet_are_refused_by_name() {
     says(
         "devices: [{id: 1, name: in, type: kafka}]\n",
         &[
-            "a.yml:1:35: device type \"kafka\" is not available in this version; available: syslog, tcp, udp, http, file",
+            "a.yml:1:35: device type \"kafka\" is not available in this version; available: syslog, tcp, udp, http, file, linux",
         ],
     );
     says(

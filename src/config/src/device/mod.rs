@@ -3,6 +3,7 @@
 mod definitions;
 mod file;
 mod http;
+mod linux;
 mod listen;
 mod syslog;
 mod tcp;
@@ -20,6 +21,7 @@ use definitions::Definitions;
 pub use definitions::{Definition, Input};
 pub use file::{FileDevice, Multiline, MultilineMatch, Records};
 pub use http::{DeviceAuthentication, HmacAlgorithm, HttpDevice, HttpFormat, HttpResponse};
+pub use linux::{Backlog, Command, HostKeys, Journal, LinuxDevice, LinuxInputs, Start};
 pub use listen::{AllowedIps, Connections, Framing, Listen, Tls};
 pub use syslog::{Forward, ForwardProtocol, SyslogDevice, SyslogTransport, Timezone};
 pub use tcp::TcpDevice;
@@ -63,12 +65,15 @@ pub enum DeviceKind {
     Http(HttpDevice),
     /// Files that grow.
     File(FileDevice),
+    /// A host that is read over SSH.
+    Linux(Box<LinuxDevice>),
 }
 
 impl DeviceKind {
     /// Whether it is asked for datasets.
     fn has_datasets(&self) -> bool {
         match self {
+            Self::Linux(_) => true,
             Self::Syslog(_) | Self::Tcp(_) | Self::Udp(_) | Self::Http(_) | Self::File(_) => false,
         }
     }
@@ -83,10 +88,10 @@ const TYPES: Kinds<DeviceKind, Definitions> = Kinds {
         Kind { name: "udp", aliases: &[], about: "one event a datagram", decode: udp::decode },
         Kind { name: "http", aliases: &[], about: "events in HTTP requests", decode: http::decode },
         Kind { name: "file", aliases: &[], about: "files that grow", decode: file::decode },
+        Kind { name: "linux", aliases: &[], about: "a host that is read over SSH", decode: linux::decode },
     ],
     later: &[
         "windows",
-        "linux",
         "snmptrap",
         "kafka",
         "nats",

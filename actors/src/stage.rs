@@ -12,9 +12,9 @@ use crate::data::buffers::Buffers;
 use crate::data::delivery::{Delivery, Door, Encoded, EncodedEvent, Payload};
 use event::ledger::Work;
 use event::model::Keys;
-use event::{Batch, BranchId, Cause, Claim, DeviceId, Layout, Settled};
+use event::{Batch, BranchId, Cause, Claim, DeviceId, Layout, RecordFlags, Settled};
 use parking_lot::RwLock;
-use pipeline::{Input, Origin, Output, Program, Scratch};
+use pipeline::{Form, Input, Origin, Output, Program, Scratch};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -143,7 +143,7 @@ impl Stage {
         let inputs = records.map(|record| Input {
             record,
             bytes: batch.bytes(record),
-            form: pipeline::Form::Message,
+            form: form(batch.records()[record as usize].flags),
             origin: &origins[usize::from(batch.records()[record as usize].origin)],
         });
         let (program, scratch, output) = (&self.program, &mut self.scratch, &mut self.output);
@@ -276,6 +276,11 @@ impl Stage {
         debug_assert!(ended.iter().all(|(record, _)| *record < batch.len()));
         Verdicts { plain: false, events: events.into(), ways, ended }
     }
+}
+
+/// What collectors have decoded is an event, all else is the message of one.
+fn form(flags: RecordFlags) -> Form {
+    if flags.contains(RecordFlags::EVENT) { Form::Event } else { Form::Message }
 }
 
 /// What became of the records of a batch.

@@ -1,7 +1,7 @@
 //! The events of a delivery, one after the other, whichever way they came.
 
 use crate::data::delivery::Payload;
-use event::Origin;
+use event::{Batch, Origin, RecordFlags};
 
 /// An event that is to be written.
 #[derive(Clone, Copy, Debug)]
@@ -12,7 +12,7 @@ pub struct Event<'a> {
     pub bytes: &'a [u8],
     /// Where it came from.
     pub origin: &'a Origin,
-    /// Whether a pipeline made its bytes, so that they are JSON already.
+    /// Whether a pipeline or a collector made its bytes, so that they are JSON already.
     pub encoded: bool,
 }
 
@@ -46,15 +46,21 @@ impl<'a> Iterator for Events<'a> {
                 }
                 self.next += 1;
                 let (bytes, origin) = (batch.bytes(record), batch.origin(record));
-                Some(Event { record, bytes, origin, encoded: false })
+                Some(Event { record, bytes, origin, encoded: is_event(batch, record) })
             }
             Payload::Encoded(encoded) => {
                 let event = encoded.events.get(self.next)?;
                 self.next += 1;
                 let bytes = &encoded.bytes[event.start as usize..event.end as usize];
-                let origin = encoded.batch.origin(event.record);
-                Some(Event { record: event.record, bytes, origin, encoded: encoded.json })
+                let record = event.record;
+                let origin = encoded.batch.origin(record);
+                let is_json = encoded.json || is_event(&encoded.batch, record);
+                Some(Event { record, bytes, origin, encoded: is_json })
             }
         }
     }
+}
+
+fn is_event(batch: &Batch, record: u32) -> bool {
+    batch.records()[record as usize].flags.contains(RecordFlags::EVENT)
 }

@@ -56,6 +56,8 @@ impl RecordFlags {
     pub const TRUNCATED: RecordFlags = RecordFlags(1);
     /// The datagram ended with a line feed, which is no part of the record but lies behind it.
     pub const LINE_FEED: RecordFlags = RecordFlags(2);
+    /// The bytes are a JSON object on one line: the fields of an event that its collector has decoded.
+    pub const EVENT: RecordFlags = RecordFlags(4);
 
     /// Whether all flags of `other` are set.
     pub fn contains(self, other: RecordFlags) -> bool {

@@ -175,7 +175,9 @@ impl Scanner<'_> {
                 Some('\n') | None => return Ok(Some(row)),
                 // A cell ends nowhere else.
                 Some(_) => {
-                    return Err(self.place().error("there is text behind the quotes", "double quotes within"));
+                    return Err(self
+                        .place()
+                        .error("there is text behind the quotes", "double quotes within"));
                 }
             }
         }

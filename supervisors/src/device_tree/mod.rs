@@ -3,6 +3,7 @@
 mod companions;
 mod file;
 mod http;
+mod linux;
 mod listeners;
 
 pub use actors::device::trial::{Finding, Trial};
@@ -86,6 +87,7 @@ pub fn entrance(
         },
         DeviceKind::Http(d) => http::server(device, lanes, d),
         DeviceKind::File(d) => file::entrance(device, d, lanes, &collecting.checkpoints),
+        DeviceKind::Linux(d) => linux::collector(device, d, lanes, collecting),
     }
 }
 
@@ -95,6 +97,7 @@ pub fn entrance(
 /// When its settings can't be used.
 pub fn trial(device: &config::Device) -> anyhow::Result<Option<Box<dyn Trial>>> {
     match &device.kind {
+        DeviceKind::Linux(d) => linux::trial(d).map(Some),
         DeviceKind::Tcp(_)
         | DeviceKind::Udp(_)
         | DeviceKind::Syslog(_)
@@ -106,6 +109,7 @@ pub fn trial(device: &config::Device) -> anyhow::Result<Option<Box<dyn Trial>>> 
 /// The host that a device is collected from.
 pub fn address_of(kind: &DeviceKind) -> Option<&str> {
     match kind {
+        DeviceKind::Linux(d) => Some(&d.address),
         DeviceKind::Tcp(_)
         | DeviceKind::Udp(_)
         | DeviceKind::Syslog(_)
@@ -121,7 +125,7 @@ pub fn addresses(kind: &DeviceKind) -> Vec<SocketAddr> {
         DeviceKind::Udp(d) => vec![address(&d.listen)],
         DeviceKind::Http(d) => vec![address(&d.listen)],
         DeviceKind::Syslog(d) => vec![address(&d.listen)],
-        DeviceKind::File(_) => Vec::new(),
+        DeviceKind::File(_) | DeviceKind::Linux(_) => Vec::new(),
     }
 }
 

@@ -21,6 +21,7 @@ fn max_connections(kind: &DeviceKind) -> u64 {
             SyslogTransport::Udp => 0,
         },
         DeviceKind::Http(http) => http.max_connections.into(),
+        DeviceKind::Linux(_) => 1,
         DeviceKind::Udp(_) | DeviceKind::File(_) => 0,
     }
 }

@@ -266,7 +266,6 @@ async fn a_connection_that_is_cut_and_an_sshd_that_restarts_lose_nothing() {
         place.arrived(&director, "a", writer.written).await;
     }
     host.stop();
-    host.cut();
     writer.write(10);
     let said = says(&director, "refuses connections").await;
     assert!(said.contains("systemctl status ssh"), "{said}");
@@ -396,7 +395,6 @@ async fn a_host_is_trusted_only_when_its_key_is_known_or_new_ones_are_accepted_i
     director.stop().await;
 
     let before = host.fingerprint();
-    host.cut();
     host.stop();
     keygen(&host.path("host_key"), "");
     host.run();

@@ -114,12 +114,22 @@ impl SshHost {
         }
     }
 
-    /// Stops it; sessions go on, as sshd(8) has it.
+    /// Stops it, and the sessions that would go on.
     pub fn stop(&mut self) {
         if let Some(mut process) = self.process.take() {
+            let sessions: Vec<u32> = children(process.id())
+                .into_iter()
+                .flat_map(|child| [children(child), vec![child]].concat())
+                .collect();
             let _ = process.kill();
             let _ = process.wait();
+            sessions.into_iter().for_each(kill);
         }
+    }
+
+    /// The number of its process.
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().expect("it runs").id()
     }
 
     /// Cuts all sessions: kills the processes that sshd made for them.
@@ -172,7 +182,6 @@ impl SshHost {
 
 impl Drop for SshHost {
     fn drop(&mut self) {
-        self.cut();
         self.stop();
     }
 }

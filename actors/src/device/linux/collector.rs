@@ -1,7 +1,7 @@
 //! The actor of a Linux host: connects, reads, backs off, for ever.
 
 use super::channel::Line;
-use super::commands::CommandLoop;
+use super::commands::{CommandLoop, Task};
 use super::connect::{dial, greet, resolve};
 use super::files::FileLoop;
 use super::follow::Follow;
@@ -195,7 +195,8 @@ impl Collector {
             let journal = JournalLoop::new(line.clone(), journal, intake(), positions, status.clone());
             loops.push(Box::pin(journal.run()));
         }
-        if let Some(commands) = CommandLoop::new(line.clone(), intake(), status.clone()) {
+        for task in Task::all(&settings.inputs) {
+            let commands = CommandLoop::new(line.clone(), intake(), status.clone(), task);
             loops.push(Box::pin(commands.run()));
         }
         Ok(loops)

@@ -6,28 +6,38 @@
 use super::channel::{Line, Running};
 use super::facts;
 use super::lines::{Events, Intake};
-use super::settings::Command;
+use super::settings::{Command, Inputs};
 use super::status::Status;
 use super::trouble::Trouble;
 use serde_json::{Value, json};
 use std::time::Duration;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, MissedTickBehavior, timeout};
 
 /// Longest output that is kept.
 const MOST_OUTPUT: usize = 1 << 20;
 
-/// The loop.
+/// The loop of one command, or of the facts.
 pub struct CommandLoop {
     line: Line,
     intake: Intake,
     status: Status,
-    due: Vec<(Instant, Task)>,
+    task: Task,
 }
 
-#[derive(Clone)]
-enum Task {
+/// What is done again and again.
+pub enum Task {
+    /// A command is run.
     Run(Command),
+    /// The host is asked what it is.
     Facts(Duration),
+}
+
+impl Task {
+    /// What a device's settings ask for.
+    pub fn all(inputs: &Inputs) -> Vec<Self> {
+        let commands = inputs.commands.iter().cloned().map(Self::Run);
+        commands.chain(inputs.facts_interval.map(Self::Facts)).collect()
+    }
 }
 
 /// How a run ended.
@@ -40,13 +50,9 @@ struct Ran {
 }
 
 impl CommandLoop {
-    /// The loop over a connection; none without anything to run.
-    pub fn new(line: Line, intake: Intake, status: Status) -> Option<Self> {
-        let (now, inputs) = (Instant::now(), &line.settings().inputs);
-        let mut due: Vec<(Instant, Task)> =
-            inputs.commands.iter().map(|command| (now, Task::Run(command.clone()))).collect();
-        due.extend(inputs.facts_interval.map(|interval| (now, Task::Facts(interval))));
-        (!due.is_empty()).then_some(Self { line, intake, status, due })
+    /// The loop over a connection.
+    pub fn new(line: Line, intake: Intake, status: Status, task: Task) -> Self {
+        Self { line, intake, status, task }
     }
 
     /// Runs for ever.
@@ -54,23 +60,18 @@ impl CommandLoop {
     /// # Errors
     /// When the connection breaks.
     pub async fn run(mut self) -> Result<(), Trouble> {
+        let mut every = tokio::time::interval(match &self.task {
+            Task::Run(command) => command.interval,
+            Task::Facts(interval) => *interval,
+        });
+        // What was missed is not made up for.
+        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let first = (0..self.due.len()).min_by_key(|index| self.due[*index].0);
-            let Some(index) = first else { return std::future::pending().await };
-            let (at, task) = self.due[index].clone();
-            sleep_until(at).await;
-            let interval = match &task {
-                Task::Run(command) => {
-                    self.run_command(command).await?;
-                    command.interval
-                }
-                Task::Facts(interval) => {
-                    self.ask_facts().await?;
-                    *interval
-                }
-            };
-            // What was missed is not made up for.
-            self.due[index].0 = (at + interval).max(Instant::now());
+            every.tick().await;
+            match &self.task {
+                Task::Run(command) => self.run_command(&command.clone()).await?,
+                Task::Facts(_) => self.ask_facts().await?,
+            }
         }
     }
 

@@ -234,7 +234,7 @@ impl FileLoop {
         let upto = size.min(at.offset + MOST_AT_ONCE);
         let blocks = Blocks::covering(at.tail_at(), upto);
         let reply = self.shell.ask(&dd(&known.place.path, blocks)).await?;
-        let read = self.take(index, reply, blocks.begin()).await?;
+        let Some(read) = self.take(index, reply, blocks.begin()).await? else { return Ok(0) };
         if upto == size {
             self.follow.get(index).was_read();
         }
@@ -247,15 +247,15 @@ impl FileLoop {
         let from = begin + 1;
         let command = format!("{} && gzip -dc {path} 2>/dev/null | tail -c +{from}", if_readable(&path));
         let reply = self.shell.ask(&command).await?;
-        let read = self.take(index, reply, begin).await?;
+        let Some(read) = self.take(index, reply, begin).await? else { return Ok(0) };
         self.follow.get(index).place.done = true;
         self.follow.mark(index, self.intake.next_seq());
         Ok(read)
     }
 
     /// Takes in what a command sends of a file, from byte `begin` on. The bytes before the place are compared first: it
-    /// may be another file by now. Returns how many bytes were new.
-    async fn take(&mut self, index: usize, mut reply: Reply, begin: u64) -> Result<u64, Trouble> {
+    /// may be another file by now. Returns how many bytes were new; none when it can't be read at present.
+    async fn take(&mut self, index: usize, mut reply: Reply, begin: u64) -> Result<Option<u64>, Trouble> {
         let at = self.follow.get(index).place.at;
         let (mut slab_at, mut new) = (begin, 0);
         let mut rest = self.intake.nothing();
@@ -274,11 +274,11 @@ impl FileLoop {
             match before {
                 _ if status == Some(DENIED) => {
                     self.denied.insert(self.follow.get(index).place.path.clone());
-                    return Ok(0);
+                    return Ok(None);
                 }
                 Some(before) if to < before && status.is_some() => {
                     // It is shorter than what was read; the next look will see that.
-                    return Ok(0);
+                    return Ok(None);
                 }
                 Some(before) if to < before => {
                     rest = self.intake.keep(&slab.bytes()[..to], hold);
@@ -292,7 +292,7 @@ impl FileLoop {
                         if status.is_none() {
                             self.shell.skip(&mut reply).await?;
                         }
-                        return Ok(0);
+                        return Ok(None);
                     }
                     (before, from) = (None, already);
                 }
@@ -306,7 +306,7 @@ impl FileLoop {
                 if !rest.bytes.is_empty() && self.follow.get(index).is_to_end() {
                     self.hand_on_end(index, &rest.bytes);
                 }
-                return Ok(new);
+                return Ok(Some(new));
             }
         }
     }

@@ -22,6 +22,8 @@ const TWIN_LOOKS: u32 = 10;
 const DOUBTS: u32 = 2;
 /// A last line without an end is taken as it is when its file was rotated and rests for so many looks.
 const RESTED: u32 = 30;
+/// The number of no file.
+const NO_INODE: u64 = 0;
 /// How the sources of files are named.
 const PREFIX: &str = "file:";
 
@@ -180,14 +182,18 @@ impl Follow {
         self.twins.retain(|inode, _| present.contains(inode));
     }
 
-    /// Files whose content is no longer where it was: not listed, shorter than what was read, or another.
+    /// Files whose content is no longer where it was: not listed, shorter than what was read, or another. Archives that were
+    /// written over come first: they may be copies of the others.
     pub fn lost(&self) -> Vec<usize> {
         let is_lost = |known: &Known| match known.size {
             None => true,
             Some(_) if known.place.is_zipped() => false,
             Some(size) => size < known.place.at.offset || known.doubts >= DOUBTS,
         };
-        (0..self.files.len()).filter(|index| is_lost(&self.files[*index])).collect()
+        let mut lost: Vec<usize> =
+            (0..self.files.len()).filter(|index| is_lost(&self.files[*index])).collect();
+        lost.sort_by_key(|index| !self.files[*index].is_archive() || self.files[*index].size.is_none());
+        lost
     }
 
     /// Where the content of a lost file may be, the latest first.
@@ -223,6 +229,11 @@ impl Follow {
     /// The content of a lost file is nowhere. Forgets it after a while, or begins anew with what is there now.
     pub fn not_found(&mut self, index: usize, seq: u64) {
         let known = &mut self.files[index];
+        if known.size.is_some() && known.is_archive() {
+            // Another content took its place; it is a newcomer, and perhaps a copy of what is read already.
+            (known.place.inode, known.size, known.missing) = (NO_INODE, None, GONE_AFTER);
+            return;
+        }
         if known.size.is_some() {
             tracing::info!(path = known.place.path, read = known.place.at.offset, "file was truncated");
             self.begin_anew(index, seq);
@@ -438,6 +449,23 @@ mod tests {
         let places: Vec<_> = follow.all().iter().map(|k| (&*k.place.path, k.place.at.offset)).collect();
         assert_eq!(places, [("/l/a", 0), ("/l/a.1", 10)]);
         assert_eq!(follow.unread(&truncated), [1, 0], "the copy first");
+    }
+
+    #[test]
+    fn an_archive_that_is_written_over_is_a_newcomer_and_may_be_the_copy_of_a_truncated_file() {
+        let (mut follow, _ledger) = follow();
+        let mut archived = Place::start("/l/a", "/l/a.1", 2);
+        archived.at = Position { offset: 50, ..Position::START };
+        follow.add(archived, 50, 0);
+        let look = listing(&[file(2, 12, "/l/a.1"), file(1, 3, "/l/a")]);
+        follow.see(&look, 0);
+        assert_eq!(follow.lost(), [1, 0], "the archive first");
+        follow.not_found(1, 0);
+        assert_eq!(follow.candidates(0, &look), [&look.files[0]]);
+        follow.found(0, &look.files[0], 0);
+        follow.forget_gone();
+        let places: Vec<_> = follow.all().iter().map(|k| (&*k.place.path, k.place.at.offset)).collect();
+        assert_eq!(places, [("/l/a", 0), ("/l/a.1", 10)]);
     }
 
     #[test]

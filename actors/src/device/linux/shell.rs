@@ -78,35 +78,32 @@ impl Shell {
 
     /// Asks for something short and waits for it. Returns what it wrote, cut at `most`, and its status.
     pub async fn ask_whole(&mut self, command: &str, most: usize) -> Result<(Vec<u8>, i32), Trouble> {
-        let settings = Arc::clone(&self.settings);
-        let asking = async {
-            let mut reply = self.ask(command).await?;
-            let mut all = Vec::new();
-            let mut buffer = vec![0; 16 << 10];
-            loop {
-                self.readable().await?;
-                let (len, status) = match self.read_now(&mut reply, &mut buffer) {
-                    Read::More(len) => (len, None),
-                    Read::End(len, status) => (len, Some(status)),
-                };
-                all.extend_from_slice(&buffer[..len.min(most - all.len())]);
-                if let Some(status) = status {
-                    return Ok((all, status));
-                }
+        let mut reply = self.ask(command).await?;
+        let mut all = Vec::new();
+        let mut buffer = vec![0; 16 << 10];
+        loop {
+            self.readable().await?;
+            let (len, status) = match self.read_now(&mut reply, &mut buffer) {
+                Read::More(len) => (len, None),
+                Read::End(len, status) => (len, Some(status)),
+            };
+            all.extend_from_slice(&buffer[..len.min(most - all.len())]);
+            if let Some(status) = status {
+                return Ok((all, status));
             }
-        };
-        match timeout(settings.timeout, asking).await {
-            Ok(done) => done,
-            Err(_) => Err(Trouble::silent(&settings, "waiting for the shell")),
         }
     }
 
-    /// Waits until there is something new to read.
+    /// Waits until there is something new to read. A host that says nothing for too long is given up.
     pub async fn readable(&mut self) -> Result<(), Trouble> {
-        if !self.carry.is_empty() && !self.held_back || self.running.readable().await {
+        if !self.carry.is_empty() && !self.held_back {
             return Ok(());
         }
-        Err(self.ended())
+        match timeout(self.settings.timeout, self.running.readable()).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(self.ended()),
+            Err(_) => Err(Trouble::silent(&self.settings, "waiting for the shell")),
+        }
     }
 
     /// Reads what is there, up to the end of the reply.

@@ -35,8 +35,8 @@ pub struct FileLoop {
     status: Status,
     /// Files that may not be read.
     denied: BTreeSet<String>,
-    /// Beginnings of files that are not known, by inode.
-    beginnings: HashMap<u64, Vec<u8>>,
+    /// Beginnings of files, by number and length.
+    beginnings: HashMap<(u64, u64), Vec<u8>>,
 }
 
 impl FileLoop {
@@ -74,8 +74,14 @@ impl FileLoop {
         let command = listing::command(&self.files.paths);
         let (text, _) = self.shell.ask_whole(&command, MOST_LISTING).await?;
         let listing = listing::parse(&text);
-        let seq = self.intake.next_seq();
-        self.follow.see(&listing, seq);
+        for renamed in self.follow.see(&listing) {
+            let beginning = self.beginning(&renamed.file).await?;
+            let place = &self.follow.get(renamed.index).place;
+            match place.begins(&beginning) || place.head.len == 0 {
+                true => self.follow.rename(renamed, self.intake.next_seq()),
+                false => self.follow.replace(&renamed),
+            }
+        }
         self.denied = listing.denied.iter().filter(|path| self.is_meant(path)).cloned().collect();
         for index in self.follow.lost() {
             self.search(index, &listing).await?;
@@ -98,7 +104,7 @@ impl FileLoop {
                 break;
             }
         }
-        self.beginnings.retain(|inode, _| listing.files.iter().any(|file| file.inode == *inode));
+        self.beginnings.retain(|key, _| listing.files.iter().any(|file| (file.inode, file.size) == *key));
         self.tell();
         Ok(read)
     }
@@ -197,7 +203,7 @@ impl FileLoop {
 
     /// How a file begins.
     async fn beginning(&mut self, file: &Listed) -> Result<Vec<u8>, Trouble> {
-        if let Some(known) = self.beginnings.get(&file.inode).filter(|known| known.len() == PRINT_BYTES) {
+        if let Some(known) = self.beginnings.get(&(file.inode, file.size)) {
             return Ok(known.clone());
         }
         let path = quote::word(&file.path);
@@ -206,7 +212,7 @@ impl FileLoop {
             false => format!("dd if={path} bs={PRINT_BYTES} count=1 2>/dev/null"),
         };
         let (bytes, _) = self.shell.ask_whole(&command, PRINT_BYTES).await?;
-        self.beginnings.insert(file.inode, bytes.clone());
+        self.beginnings.insert((file.inode, file.size), bytes.clone());
         Ok(bytes)
     }
 

@@ -61,6 +61,15 @@ pub struct Known {
     rested: u32,
 }
 
+/// A file that seems to have another name.
+#[derive(Clone, Debug)]
+pub struct Renamed {
+    /// Which one.
+    pub index: usize,
+    /// As it is listed.
+    pub file: Listed,
+}
+
 /// What a newcomer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Newcomer {
@@ -153,8 +162,10 @@ impl Follow {
         self.positions.mark(&known.source, known.boarding, seq, known.place.to_text());
     }
 
-    /// Compares what is known with a look.
-    pub fn see(&mut self, listing: &Listing, seq: u64) {
+    /// Compares what is known with a look. Returns files with another name: a number is used again when its file is gone,
+    /// so their beginnings are to be compared.
+    pub fn see(&mut self, listing: &Listing) -> Vec<Renamed> {
+        let mut renamed = Vec::new();
         let mut by_inode: HashMap<u64, Vec<&Listed>> = HashMap::new();
         for file in &listing.files {
             by_inode.entry(file.inode).or_default().push(file);
@@ -172,14 +183,27 @@ impl Follow {
             known.missing = 0;
             known.rested = if known.stalled == known.size { known.rested + 1 } else { 0 };
             if file.path != known.place.path {
-                tracing::debug!(from = known.place.path, to = file.path, "file was renamed");
-                known.place.path.clone_from(&file.path);
-                self.mark(index, seq);
+                renamed.push(Renamed { index, file: file.clone() });
             }
         }
         let present: HashSet<u64> = by_inode.keys().copied().collect();
         self.old.retain(|inode| present.contains(inode));
         self.twins.retain(|inode, _| present.contains(inode));
+        renamed
+    }
+
+    /// A file has another name.
+    pub fn rename(&mut self, renamed: Renamed, seq: u64) {
+        let place = &mut self.files[renamed.index].place;
+        tracing::debug!(from = place.path, to = renamed.file.path, "file was renamed");
+        place.path = renamed.file.path;
+        self.mark(renamed.index, seq);
+    }
+
+    /// Another file has the number of one that is gone.
+    pub fn replace(&mut self, renamed: &Renamed) {
+        let known = &mut self.files[renamed.index];
+        (known.place.inode, known.size) = (NO_INODE, None);
     }
 
     /// Files whose content is no longer where it was: not listed, shorter than what was read, or another. Archives that were
@@ -187,7 +211,7 @@ impl Follow {
     pub fn lost(&self) -> Vec<usize> {
         let is_lost = |known: &Known| match known.size {
             None => true,
-            Some(_) if known.place.is_zipped() => false,
+            Some(_) if known.place.is_zipped() => known.doubts >= DOUBTS,
             Some(size) => size < known.place.at.offset || known.doubts >= DOUBTS,
         };
         let mut lost: Vec<usize> =
@@ -341,9 +365,10 @@ impl Known {
     /// Whether there is more than what was read.
     fn is_unread(&self) -> bool {
         match self.size {
+            Some(_) if self.doubts >= DOUBTS => false,
             Some(_) if self.place.is_zipped() => !self.place.done,
             Some(size) if self.stalled == Some(size) => self.is_to_end(),
-            Some(size) => size > self.place.at.offset && self.doubts < DOUBTS,
+            Some(size) => size > self.place.at.offset,
             None => false,
         }
     }
@@ -405,7 +430,8 @@ mod tests {
     fn a_renamed_file_stays_the_same_and_the_new_one_is_a_newcomer() {
         let (mut follow, _ledger) = follow();
         let look = listing(&[file(1, 15, "/l/a.1"), file(2, 5, "/l/a")]);
-        follow.see(&look, 0);
+        let mut renamed = follow.see(&look);
+        follow.rename(renamed.remove(0), 0);
         assert!(follow.lost().is_empty());
         assert_eq!(follow.unread(&look), [0]);
         assert_eq!((&*follow.get(0).place.path, &*follow.get(0).place.name), ("/l/a.1", "/l/a"));
@@ -422,7 +448,7 @@ mod tests {
             file(6, 7, "/l/a.1"),
             file(5, 7, "/l/a"),
         ]);
-        follow.see(&look, 0);
+        follow.see(&look);
         assert_eq!(follow.lost(), [0]);
         let candidates: Vec<&str> = follow.candidates(0, &look).iter().map(|file| &*file.path).collect();
         assert_eq!(candidates, ["/l/a", "/l/a.1", "/l/a.2.gz", "/l/a.3.gz", "/l/a.4.gz"]);
@@ -436,14 +462,14 @@ mod tests {
     fn a_copy_is_not_read_again_while_its_original_is_there_and_goes_on_behind_it_when_that_is_truncated() {
         let (mut follow, _ledger) = follow();
         let copying = listing(&[file(1, 12, "/l/a"), file(2, 12, "/l/a.1")]);
-        follow.see(&copying, 0);
+        follow.see(&copying);
         assert_eq!(follow.newcomers(&copying, meant), [(&copying.files[1], Newcomer::Missed)]);
         assert!(
             follow.may_be_copy(&copying.files[1]) && follow.is_twin(&copying.files[1], b"0123456789ab", 0)
         );
         assert!(!follow.is_twin(&copying.files[1], b"another content", 0));
         let truncated = listing(&[file(2, 12, "/l/a.1"), file(1, 3, "/l/a")]);
-        follow.see(&truncated, 0);
+        follow.see(&truncated);
         assert_eq!(follow.lost(), [0]);
         follow.found(0, follow.candidates(0, &truncated)[0], 0);
         let places: Vec<_> = follow.all().iter().map(|k| (&*k.place.path, k.place.at.offset)).collect();
@@ -458,7 +484,7 @@ mod tests {
         archived.at = Position { offset: 50, ..Position::START };
         follow.add(archived, 50, 0);
         let look = listing(&[file(2, 12, "/l/a.1"), file(1, 3, "/l/a")]);
-        follow.see(&look, 0);
+        follow.see(&look);
         assert_eq!(follow.lost(), [1, 0], "the archive first");
         follow.not_found(1, 0);
         assert_eq!(follow.candidates(0, &look), [&look.files[0]]);
@@ -485,11 +511,21 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_is_used_again_is_another_file() {
+        let (mut follow, _ledger) = follow();
+        let look = listing(&[file(5, 7, "/l/a.3.gz"), file(1, 7, "/l/a.2.gz")]);
+        let renamed = follow.see(&look);
+        follow.replace(&renamed[0]);
+        assert_eq!(follow.lost(), [0]);
+        assert_eq!(follow.candidates(0, &look).len(), 2);
+    }
+
+    #[test]
     fn a_file_that_is_gone_is_forgotten_after_a_while() {
         let (mut follow, _ledger) = follow();
         for _ in 0..GONE_AFTER {
             assert_eq!(follow.all().len(), 1);
-            follow.see(&listing(&[]), 0);
+            follow.see(&listing(&[]));
             follow.not_found(0, 0);
             follow.forget_gone();
         }

@@ -183,7 +183,7 @@ impl Follow {
             known.missing = 0;
             known.rested = if known.stalled == known.size { known.rested + 1 } else { 0 };
             if file.path != known.place.path {
-                renamed.push(Renamed { index, file: file.clone() });
+                renamed.push(Renamed { index, file: Listed::clone(file) });
             }
         }
         let present: HashSet<u64> = by_inode.keys().copied().collect();

@@ -35,7 +35,8 @@ fn a_renamed_file_stays_the_same_and_the_new_one_is_a_newcomer() {
     follow.rename(renamed.remove(0), 0);
     assert!(follow.lost().is_empty());
     assert_eq!(follow.unread(&look), [0]);
-    assert_eq!((&*follow.get(0).place.path, &*follow.get(0).place.name), ("/l/a.1", "/l/a"));
+    let place = &follow.all()[0].place;
+    assert_eq!((&*place.path, &*place.name), ("/l/a.1", "/l/a"));
     assert_eq!(follow.newcomers(&look, meant), [(&look.files[1], Newcomer::Meant)]);
 }
 

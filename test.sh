@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs all tests. What they talk to (rsyslog, logger, curl, openssl, logrotate) is installed where it is missing and we
+# Runs all tests. What they talk to (rsyslog, curl, logrotate, sshd, busybox …) is installed where it is missing and we
 # may; otherwise each test says loudly what it skips.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -11,6 +11,9 @@ need logger bsdutils
 need curl curl
 need openssl openssl
 need logrotate logrotate
+need sshd openssh-server
+need ssh openssh-client
+need busybox busybox
 if [ ${#packages[@]} -gt 0 ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
         export DEBIAN_FRONTEND=noninteractive

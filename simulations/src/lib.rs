@@ -1,9 +1,11 @@
 //! Simulated endpoints, faults, scenarios, and their report.
 //!
-//! * [`python`]: an environment for counterparts that others wrote;
-//! * [`windows_host`]: a Windows host as WinRM shows it: sign-in, sealed messages, subscriptions, shells, WMI.
+//! * [`linux_host`]: a Linux host as SSH shows it: sign-in, a small shell and file system, a journal;
+//! * [`windows_host`]: a Windows host as WinRM shows it: sign-in, sealed messages, subscriptions, shells, WMI;
+//! * [`python`]: an environment for counterparts that others wrote.
 
 #![forbid(unsafe_code)]
 
+pub mod linux_host;
 pub mod python;
 pub mod windows_host;

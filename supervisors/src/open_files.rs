@@ -21,8 +21,8 @@ fn max_connections(kind: &DeviceKind) -> u64 {
             SyslogTransport::Udp => 0,
         },
         DeviceKind::Http(http) => http.max_connections.into(),
-        DeviceKind::Udp(_) | DeviceKind::File(_) => 0,
         DeviceKind::Linux(_) => 1,
+        DeviceKind::Udp(_) | DeviceKind::File(_) => 0,
         // Events and facts.
         DeviceKind::Windows(_) => 2,
     }

@@ -14,6 +14,7 @@ pub mod connection;
 pub mod datagrams;
 pub mod file;
 pub mod http;
+pub mod linux;
 pub mod positions;
 pub mod replica;
 pub mod silence;

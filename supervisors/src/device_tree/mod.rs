@@ -3,6 +3,7 @@
 mod companions;
 mod file;
 mod http;
+mod linux;
 mod listeners;
 mod windows;
 
@@ -89,9 +90,7 @@ pub fn entrance(
         DeviceKind::Http(d) => http::server(device, lanes, d),
         DeviceKind::File(d) => file::entrance(device, d, lanes, &collecting.checkpoints),
         DeviceKind::Windows(d) => windows::entrance(device, d, lanes, collecting),
-        DeviceKind::Linux(_) => {
-            anyhow::bail!("device {:?}: linux is not available in this version", device.name)
-        }
+        DeviceKind::Linux(d) => linux::collector(device, d, lanes, collecting),
     }
 }
 
@@ -102,7 +101,12 @@ pub fn entrance(
 pub fn trial(device: &config::Device) -> anyhow::Result<Option<Box<dyn Trial>>> {
     match &device.kind {
         DeviceKind::Windows(d) => Ok(Some(Box::new(WindowsTrial::new(windows::settings(d)?)))),
-        _ => Ok(None),
+        DeviceKind::Linux(d) => linux::trial(d).map(Some),
+        DeviceKind::Tcp(_)
+        | DeviceKind::Udp(_)
+        | DeviceKind::Syslog(_)
+        | DeviceKind::Http(_)
+        | DeviceKind::File(_) => Ok(None),
     }
 }
 
@@ -110,7 +114,12 @@ pub fn trial(device: &config::Device) -> anyhow::Result<Option<Box<dyn Trial>>> 
 pub fn address_of(kind: &DeviceKind) -> Option<&str> {
     match kind {
         DeviceKind::Windows(d) => Some(&d.address),
-        _ => None,
+        DeviceKind::Linux(d) => Some(&d.address),
+        DeviceKind::Tcp(_)
+        | DeviceKind::Udp(_)
+        | DeviceKind::Syslog(_)
+        | DeviceKind::Http(_)
+        | DeviceKind::File(_) => None,
     }
 }
 

@@ -13,7 +13,7 @@ use std::path::{Component, Path, PathBuf};
 const MOST_DEPTH: usize = 64;
 
 /// Files of a device: what to follow and what to leave out.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Patterns {
     include: Vec<Pattern>,
     exclude: Vec<Pattern>,

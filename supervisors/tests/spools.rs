@@ -1,10 +1,15 @@
 //! Spools: what waits on disk while a target is down, slow or off its schedule, and comes back in order.
 
 mod house;
+mod http_server;
 
-use house::{LIMIT, Receiver, Sender, connect, free_port, relay, snapshot, until};
+use actors::child::{Fault, State};
+use house::{Receiver, Sender, connect, free_port, relay, snapshot, until};
+use http_server::{HttpServer, Reply, ok};
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use supervisors::{Director, Options};
 
 /// With persistent storage.
@@ -78,5 +83,188 @@ async fn what_waits_on_disk_is_delivered_once_after_an_orderly_restart() {
     until("more came", || receiver.distinct("b") == 10).await;
     assert_eq!(director.stop().await.events, 0);
     assert_each_once_in_order(&receiver, "a", 25_000);
-    let _ = (LIMIT, Sender::start as fn(&str, u16) -> Sender);
+}
+
+/// TCP device `in`, and these targets, each with all events.
+fn fan_out(in_port: u16, targets: &[(&str, String)]) -> String {
+    let list: String = targets.iter().map(|(_, target)| format!("  - {target}\n")).collect();
+    let names: Vec<&str> = targets.iter().map(|(name, _)| *name).collect();
+    persistent(&format!(
+        "devices:\n  - {{id: 1, name: in, type: tcp, properties: {{address: 127.0.0.1, port: {in_port}}}}}\n\
+         targets:\n{list}routes:\n  - {{name: all, devices: [in], targets: [{}]}}\n",
+        names.join(", ")
+    ))
+}
+
+fn tcp_target(name: &str, port: u16) -> String {
+    format!("{{name: {name}, type: tcp, properties: {{address: 127.0.0.1, port: {port}}}}}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_is_down_slows_neither_the_others_nor_its_sources() {
+    let root = tempfile::tempdir().expect("a folder");
+    let (in_port, dead) = (free_port(), free_port());
+    let receiver = Receiver::start();
+    let targets = [("up", tcp_target("up", receiver.port)), ("down", tcp_target("down", dead))];
+    let director = start_in(root.path(), &fan_out(in_port, &targets), 2).await;
+    // More than the memory for received data, which would be used up otherwise.
+    let line = format!("a {:0>1000}\n", 0);
+    let mut socket = connect(in_port);
+    let count = 60_000;
+    let sending = std::thread::spawn(move || {
+        for n in 0..count {
+            let line = format!("a {n}{}\n", ".".repeat(line.len() - 20));
+            socket.write_all(line.as_bytes()).expect("the connection stays");
+        }
+    });
+    until("all came where it could", || receiver.distinct("a") == count).await;
+    sending.join().expect("no panic");
+    let down = director.inventory().target("down").expect("configured");
+    until("all is on disk for the other", || down.flow.spooled.get() == count as u64).await;
+    until("the memory is free", || director.budget().used() < 4 << 20).await;
+    assert_eq!(director.stop().await.events, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_http_target_that_was_down_gets_everything_once() {
+    let root = tempfile::tempdir().expect("a folder");
+    let (in_port, up) = (free_port(), Arc::new(AtomicBool::new(false)));
+    let is_up = Arc::clone(&up);
+    let server = HttpServer::start(move |_, _| match is_up.load(SeqCst) {
+        true => ok(),
+        false => Reply::Status(503, "Retry-After: 1\r\n", String::new()),
+    });
+    let properties = format!("url: \"http://127.0.0.1:{}/\", format: message", server.port);
+    let target = format!("{{name: out, type: http, properties: {{{properties}}}}}");
+    let director = start_in(root.path(), &fan_out(in_port, &[("out", target)]), 2).await;
+    send("a", in_port, 0..25_000);
+    let out = director.inventory().target("out").expect("configured");
+    until("all is on disk", || out.flow.spooled.get() == 25_000).await;
+    let refused = server.requests().len();
+    up.store(true, SeqCst);
+    until("all is delivered", || out.spool.flow.delivered.get() == 25_000).await;
+    let answered = &server.requests()[refused..];
+    let mut lines: Vec<String> = answered.iter().flat_map(|request| request.lines()).collect();
+    lines.sort();
+    lines.dedup();
+    assert_eq!(lines.len(), 25_000);
+    assert_eq!(director.stop().await.events, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_target_takes_its_spool_over_at_once() {
+    let root = tempfile::tempdir().expect("a folder");
+    let (in_port, dead) = (free_port(), free_port());
+    let mut director = start_in(root.path(), &fan_out(in_port, &[("out", tcp_target("out", dead))]), 2).await;
+    send("a", in_port, 0..10_000);
+    let out = director.inventory().target("out").expect("configured");
+    until("all is on disk", || out.flow.spooled.get() == 10_000).await;
+    let receiver = Receiver::start();
+    let yaml = fan_out(in_port, &[("out", tcp_target("out", receiver.port))]);
+    director.apply(snapshot(&yaml)).await.expect("applied");
+    until("all came", || receiver.distinct("a") == 10_000).await;
+    assert_each_once_in_order(&receiver, "a", 10_000);
+    assert_eq!(director.stop().await.events, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removed_target_stays_until_its_spool_is_empty() {
+    let root = tempfile::tempdir().expect("a folder");
+    let (in_port, out_port) = (free_port(), free_port());
+    let other = Receiver::start();
+    let targets = [("out", tcp_target("out", out_port)), ("other", tcp_target("other", other.port))];
+    let mut director = start_in(root.path(), &fan_out(in_port, &targets), 1).await;
+    send("a", in_port, 0..1000);
+    let out = director.inventory().target("out").expect("configured");
+    until("all is on disk", || out.flow.spooled.get() == 1000).await;
+    director.apply(snapshot(&fan_out(in_port, &targets[1..]))).await.expect("applied");
+    for _ in 0..5 {
+        director.sweep().await;
+    }
+    let state = |director: &Director| director.tree().node("targets/out").map(|node| node.state);
+    assert_eq!(state(&director), Some(State::Retired));
+    let receiver = Receiver::start_on(out_port);
+    until("all came", || receiver.distinct("a") == 1000).await;
+    until("its spool is empty", || out.spool.flow.held() == 0).await;
+    let gone = async {
+        while state(&director).is_some() {
+            director.sweep().await;
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(house::LIMIT, gone).await.expect("it goes");
+    assert_eq!(director.stop().await.events, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whichever_of_its_actors_dies_nothing_is_lost() {
+    let root = tempfile::tempdir().expect("a folder");
+    let (in_port, out_port) = (free_port(), free_port());
+    let director = start_in(root.path(), &persistent(&relay(in_port, out_port)), 2).await;
+    let sender = Sender::start("a", in_port);
+    let out = director.inventory().target("out").expect("configured");
+    until("it goes to disk", || out.flow.spooled.get() > 1000).await;
+    let die = async |what: &str| {
+        let before = director.tree().restarts();
+        director.faults().inject(format!("targets/out/{what}*"), Fault::Panic);
+        until("it is started again", || director.tree().restarts() > before).await;
+    };
+    for what in ["spool", "spool-reader", "gate-"] {
+        die(what).await;
+    }
+    let receiver = Receiver::start_on(out_port);
+    for what in ["sender-", "spool-reader", "gate-"] {
+        die(what).await;
+    }
+    let count = sender.finish();
+    until("all came", || receiver.distinct("a") as u64 == count).await;
+    until("all is settled", || director.inventory().held() == 0 && out.spool.flow.held() == 0).await;
+    assert_eq!(director.stop().await.events, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scheduled_target_gets_what_waited_when_its_time_has_come() {
+    let root = tempfile::tempdir().expect("a folder");
+    let (in_port, receiver) = (free_port(), Receiver::start());
+    let target = |schedule: &str| {
+        let to = format!("address: 127.0.0.1, port: {}", receiver.port);
+        format!("{{name: out, type: tcp, properties: {{{to}, {schedule}}}}}")
+    };
+    let yaml = |schedule: &str| fan_out(in_port, &[("out", target(schedule))]);
+    let mut director = start_in(root.path(), &yaml("cron: \"0 0 30 2 *\""), 2).await;
+    send("a", in_port, 0..1000);
+    let out = director.inventory().target("out").expect("configured");
+    until("all is on disk", || out.flow.spooled.get() == 1000).await;
+    assert_eq!(receiver.distinct("a"), 0);
+    director.apply(snapshot(&yaml("cron: \"* * * * * *\""))).await.expect("applied");
+    until("all came", || receiver.distinct("a") == 1000).await;
+    director.apply(snapshot(&yaml("interval: 2"))).await.expect("applied");
+    send("b", in_port, 0..1000);
+    until("more came", || receiver.distinct("b") == 1000).await;
+    assert_each_once_in_order(&receiver, "a", 1000);
+    assert_each_once_in_order(&receiver, "b", 1000);
+    assert_eq!(out.flow.delivered.get(), 0, "nothing came from memory");
+    assert_eq!(director.stop().await.events, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scheduled_route_has_a_spool_of_its_own_before_its_target() {
+    let root = tempfile::tempdir().expect("a folder");
+    let (in_port, receiver) = (free_port(), Receiver::start());
+    let yaml = |schedule: &str| {
+        format!(
+            "{}  - {{name: late, devices: [in], targets: [out], properties: {{{schedule}}}}}\n",
+            relay(in_port, receiver.port)
+        )
+    };
+    let mut director = start_in(root.path(), &yaml("cron: \"0 0 30 2 *\""), 2).await;
+    send("a", in_port, 0..1000);
+    let late = director.inventory().target("out@late").expect("there");
+    until("one copy is on disk", || late.flow.spooled.get() == 1000).await;
+    until("the other came", || receiver.distinct("a") == 1000).await;
+    assert_eq!(receiver.lines("a").len(), 1000);
+    director.apply(snapshot(&yaml("interval: 1h"))).await.expect("applied");
+    until("both came", || receiver.lines("a").len() == 2000).await;
+    until("its spool is empty", || late.spool.flow.held() == 0).await;
+    assert_eq!(director.stop().await.events, 0);
 }

@@ -27,7 +27,8 @@ impl Schedule {
     pub(crate) fn decode(fields: &mut Fields) -> Self {
         let about = "what comes waits on disk and is delivered so often; 0 or 1: at once";
         let interval = fields.optional("interval", Seconds(0..=31 * 86_400), about);
-        let about = "as interval, by minute, hour, day, month and weekday, such as */5 * * * *; wins over interval";
+        let about =
+            "as interval, by minute, hour, day, month and weekday, such as */5 * * * *; wins over interval";
         let cron = fields.optional("cron", Text, about);
         if let Some(cron) = cron {
             let parser = CronParser::builder().seconds(CronSeconds::Optional).build();

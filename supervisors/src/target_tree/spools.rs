@@ -155,7 +155,9 @@ impl Spools {
         for (n, byte) in name.bytes().enumerate() {
             match byte {
                 b'.' if n == 0 => folder.push_str("%2E"),
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'@' => folder.push(byte.into()),
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'@' => {
+                    folder.push(byte.into())
+                }
                 _ => folder.push_str(&format!("%{byte:02X}")),
             }
         }
@@ -181,7 +183,8 @@ impl Spooled {
     /// Puts gates before senders, one before each.
     pub(super) fn before(&self, senders: Senders, seats: &[GateSeat]) -> Senders {
         let ports = seats.len();
-        let gates: Vec<_> = seats.iter().map(|(home, seats)| (home.clone(), Address::at(seats.clone()))).collect();
+        let gates: Vec<_> =
+            seats.iter().map(|(home, seats)| (home.clone(), Address::at(seats.clone()))).collect();
         let doors = gates.iter().map(|(_, address)| Arc::clone(address) as Arc<dyn Door>).collect();
         let (spooled, inner) = (self.clone(), senders.doors);
         let children = move || {
@@ -191,7 +194,8 @@ impl Spooled {
                 let (spool, address, door) =
                     (Arc::clone(&spooled.spool), Arc::clone(address), Arc::clone(door));
                 let make = move || {
-                    let (spool, address, door) = (Arc::clone(&spool), Arc::clone(&address), Arc::clone(&door));
+                    let (spool, address, door) =
+                        (Arc::clone(&spool), Arc::clone(&address), Arc::clone(&door));
                     Ok(Gate::new(spool, address, door, (port, ports)))
                 };
                 let gate = ChildSpec::new(format!("gate-{port}"), "gate", home.clone(), make);

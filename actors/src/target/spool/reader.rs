@@ -127,7 +127,8 @@ impl Spool {
         };
         let (before, deliveries) = (incoming.stamp, incoming.deliveries);
         let before = (before.deliveries_before, before.bytes_before);
-        let first_time = self.follow(position, before, (deliveries, bytes), taken && position < store.own_from);
+        let first_time =
+            self.follow(position, before, (deliveries, bytes), taken && position < store.own_from);
         if taken {
             return bytes;
         }

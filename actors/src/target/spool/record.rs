@@ -88,8 +88,8 @@ pub(super) fn deliveries(payload: &Payload, from: u32, upto: u32) -> u32 {
         Payload::Encoded(encoded) => {
             let mut last = None;
             let of = encoded.events.iter().map(|event| event.record);
-            of.filter(|record| (from..upto).contains(record) && last.replace(*record) != Some(*record)).count()
-                as u32
+            of.filter(|record| (from..upto).contains(record) && last.replace(*record) != Some(*record))
+                .count() as u32
         }
     }
 }
@@ -101,8 +101,7 @@ impl Outgoing {
         let records = &batch.records()[first as usize..];
         let origins = batch.origins();
         let flagged = records.iter().any(|record| record.flags != RecordFlags::default());
-        let tables =
-            if origins.len() > 1 { WITH_ORIGINS } else { 0 } | if flagged { WITH_FLAGS } else { 0 };
+        let tables = if origins.len() > 1 { WITH_ORIGINS } else { 0 } | if flagged { WITH_FLAGS } else { 0 };
         let mut head = Vec::with_capacity(HEADER_BYTES + ORIGIN_BYTES * origins.len() + 8 * records.len());
         let (kind, layout, delimiter, events) = match payload {
             Payload::Raw(_) => match batch.layout() {
@@ -291,7 +290,8 @@ impl Incoming {
             let (offset, len) = span(n);
             Record { offset, len, origin: at(&of, n), flags: RecordFlags(at(&flags, n)) }
         };
-        let batch_layout = if kind == 0 && gapless { Layout::Delimited(delimiter) } else { Layout::Scattered };
+        let batch_layout =
+            if kind == 0 && gapless { Layout::Delimited(delimiter) } else { Layout::Scattered };
         // What it takes is counted where it is: with the batch, or with the bytes made of it.
         let (batch_hold, bytes_hold) = match kind {
             0 => (hold, None),

@@ -62,7 +62,8 @@ fn records_that_lie_anywhere_come_back_with_their_origins_and_flags() {
 #[test]
 fn what_pipelines_made_comes_back_with_the_records_it_was_made_of() {
     let mut rig = Rig::new();
-    let delivery = rig.deliver_encoded(&[b"a", b"b", b"c", b"d"], &[(0, b"1"), (2, b"2"), (2, b"33"), (3, b"4")]);
+    let delivery =
+        rig.deliver_encoded(&[b"a", b"b", b"c", b"d"], &[(0, b"1"), (2, b"2"), (2, b"33"), (3, b"4")]);
     for (first, deliveries) in [(0, 3), (1, 2), (3, 1)] {
         let (out, back) = there_and_back(&delivery.payload, first);
         assert_eq!(events(&back.payload, 0), events(&delivery.payload, first));

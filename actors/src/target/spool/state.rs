@@ -212,8 +212,19 @@ impl State {
         let (base, len, bytes) = (claim.first(), claim.records(), size(&payload));
         self.book_bytes += bytes;
         let (branch, stash) = (claim.branch(), Stash::Book(claim));
-        let flight =
-            Flight { port, payload, branch, base, next: base, len, stash, handed: false, since: now, bytes, early: 0 };
+        let flight = Flight {
+            port,
+            payload,
+            branch,
+            base,
+            next: base,
+            len,
+            stash,
+            handed: false,
+            since: now,
+            bytes,
+            early: 0,
+        };
         self.add(flight)
     }
 
@@ -275,7 +286,8 @@ impl State {
     }
 
     fn reissue(&mut self, port: usize, aside: &mut Aside) {
-        let tickets: Vec<u64> = self.flights.iter().filter(|(_, f)| f.port == port).map(|(t, _)| *t).collect();
+        let tickets: Vec<u64> =
+            self.flights.iter().filter(|(_, f)| f.port == port).map(|(t, _)| *t).collect();
         for ticket in tickets {
             match self.flights.get(&ticket).map(|flight| &flight.stash) {
                 Some(Stash::Book(_)) => {
@@ -459,7 +471,13 @@ impl State {
     }
 
     /// The first of the queue is on disk.
-    pub(super) fn appended(&mut self, target: &Target, position: Position, deliveries: u32, bytes: u64) -> Option<Claim> {
+    pub(super) fn appended(
+        &mut self,
+        target: &Target,
+        position: Position,
+        deliveries: u32,
+        bytes: u64,
+    ) -> Option<Claim> {
         let parcel = self.queue.pop_front()?;
         self.end = position.next();
         self.sums = (self.sums.0 + u64::from(deliveries), self.sums.1 + bytes);
@@ -502,7 +520,8 @@ impl State {
     pub(super) fn room(&self) -> Option<u64> {
         let wanted = matches!(self.mode, Mode::Spooling | Mode::Returning { .. });
         let open = wanted && self.running && !self.closing;
-        let there = self.ports.iter().all(|port| port.door.as_ref().is_some_and(|door| door.life().is_some()));
+        let there =
+            self.ports.iter().all(|port| port.door.as_ref().is_some_and(|door| door.life().is_some()));
         let room = self.window.saturating_sub(self.hand_bytes);
         (open && there && room > 0 && (self.read_to < self.end || self.rewind.is_some())).then_some(room)
     }
@@ -513,7 +532,12 @@ impl State {
     }
 
     /// A record was read; returns the ticket of its flight.
-    pub(super) fn read(&mut self, position: Position, incoming: Incoming, now: Instant) -> (u64, Option<Arc<dyn Door>>) {
+    pub(super) fn read(
+        &mut self,
+        position: Position,
+        incoming: Incoming,
+        now: Instant,
+    ) -> (u64, Option<Arc<dyn Door>>) {
         let Incoming { payload, stamp, bytes, .. } = incoming;
         let device = payload.batch().origin(0).device.0;
         let port = (device % self.ports.len().max(1) as u64) as usize;
@@ -611,7 +635,8 @@ impl State {
             self.ports.resize_with(ports, Port::default);
         }
         self.ports[port] = Port { door: Some(door), life: None };
-        let gone: Vec<u64> = self.flights.iter().filter(|(_, f)| f.port >= ports || f.is_stale()).map(|(t, _)| *t).collect();
+        let gone: Vec<u64> =
+            self.flights.iter().filter(|(_, f)| f.port >= ports || f.is_stale()).map(|(t, _)| *t).collect();
         for ticket in gone {
             let Some(flight) = self.flights.get(&ticket) else { continue };
             if !flight.is_stale() {

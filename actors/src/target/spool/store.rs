@@ -39,7 +39,10 @@ pub(super) struct Contents {
 
 impl Store {
     /// Opens or creates it.
-    pub(super) fn open(environment: Environment, settings: &SpoolSettings) -> Result<(Self, Recovery), OpenError> {
+    pub(super) fn open(
+        environment: Environment,
+        settings: &SpoolSettings,
+    ) -> Result<(Self, Recovery), OpenError> {
         let (journal, recovery) = Journal::open(environment.clone(), &settings.folder, settings.journal())?;
         let cursor = journal.open_cursor(CURSOR, StartAt::Oldest).map_err(|error| match error {
             journal::CursorError::Disk(error) => OpenError::Disk(error),
@@ -117,7 +120,9 @@ impl Store {
             let stamp = match stamps.get(position) {
                 Some(stamp) => Some(*stamp),
                 // It was appended while a sender had it, and never read.
-                None => next_whole(&mut self.journal.read_from(*position)).ok().flatten().map(|r| r.1.unix_nanos),
+                None => {
+                    next_whole(&mut self.journal.read_from(*position)).ok().flatten().map(|r| r.1.unix_nanos)
+                }
             };
             if let Some(stamp) = stamp {
                 known.insert((*position, stamp), *delivered);

@@ -202,7 +202,10 @@ impl House {
     fn segments(&self) -> Vec<PathBuf> {
         use seams::Disk;
         let entries = self.disk.list(&self.settings.folder).unwrap();
-        let names = entries.into_iter().map(|entry| entry.name).filter(|name| name.contains('-') && !name.contains("delivered"));
+        let names = entries
+            .into_iter()
+            .map(|entry| entry.name)
+            .filter(|name| name.contains('-') && !name.contains("delivered"));
         let mut files: Vec<PathBuf> = names.map(|name| self.settings.folder.join(name)).collect();
         files.sort();
         files

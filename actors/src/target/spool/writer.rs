@@ -165,7 +165,9 @@ impl SpoolWriter {
                 tracing::info!(target = name, waiting, bytes, "deliveries go through the spool");
                 progress.logged_at = Some(now);
             }
-            (true, false) => tracing::info!(target = name, "the spool is empty; delivering from memory again"),
+            (true, false) => {
+                tracing::info!(target = name, "the spool is empty; delivering from memory again")
+            }
             (false, true) if due && bytes > 0 => {
                 tracing::info!(target = name, "{text}");
                 progress.logged_at = Some(now);
@@ -233,10 +235,8 @@ impl Spool {
         }
         if !there {
             let disk = &self.environment.disk;
-            disk.create_folder(&settings.folder).map_err(|source| OpenError::NotWritable {
-                folder: settings.folder.clone(),
-                source,
-            })?;
+            disk.create_folder(&settings.folder)
+                .map_err(|source| OpenError::NotWritable { folder: settings.folder.clone(), source })?;
         }
         let (store, recovery) = Store::open(self.environment.clone(), &settings)?;
         self.tell(&recovery);
@@ -280,7 +280,12 @@ impl Spool {
         let target = &*self.target.name;
         if recovery.torn_bytes > 0 || recovery.damaged_records > 0 {
             let (torn, damaged) = (recovery.torn_bytes, recovery.damaged_records);
-            tracing::warn!(target, torn, damaged, "the spool's end was damaged; what was not whole is set aside");
+            tracing::warn!(
+                target,
+                torn,
+                damaged,
+                "the spool's end was damaged; what was not whole is set aside"
+            );
         }
         if recovery.cursors_damaged || recovery.cursors_lowered > 0 {
             tracing::warn!(target, "the spool's cursor was lost; what it had delivered is delivered again");
@@ -318,8 +323,7 @@ impl Spool {
             let mut outgoing = Vec::with_capacity(group.parcels.len());
             for (payload, first, branch) in &group.parcels {
                 let (deliveries_before, bytes_before) = sums;
-                let stamp =
-                    Stamp { branch: *branch, deliveries_before, bytes_before, process: self.process };
+                let stamp = Stamp { branch: *branch, deliveries_before, bytes_before, process: self.process };
                 let record = Outgoing::new(payload, *first, &stamp);
                 sums = (sums.0 + u64::from(record.deliveries), sums.1 + record.bytes());
                 outgoing.push(record);
@@ -384,14 +388,17 @@ impl Spool {
     /// Whole segments were dropped.
     fn dropped(&self, store: &Store, dropped: Dropped, cause: Cause) {
         let Some((start, sums)) = store.sums_at_start() else { return };
-        let missing = self.with(|state, _| {
-            let (expected, before) = state.expected;
-            if start <= expected {
-                return None;
-            }
-            state.expected = (start, Some(sums));
-            Some(before.map_or((0, 0), |before| (sums.0.saturating_sub(before.0), sums.1.saturating_sub(before.1))))
-        });
+        let missing =
+            self.with(|state, _| {
+                let (expected, before) = state.expected;
+                if start <= expected {
+                    return None;
+                }
+                state.expected = (start, Some(sums));
+                Some(before.map_or((0, 0), |before| {
+                    (sums.0.saturating_sub(before.0), sums.1.saturating_sub(before.1))
+                }))
+            });
         let (deliveries, bytes) = missing.unwrap_or_default();
         self.count_missing(deliveries, bytes, cause);
         let why = match cause {
@@ -399,7 +406,13 @@ impl Spool {
             _ => "the spool's quota, or the disk, is used up",
         };
         let target = &*self.target.name;
-        tracing::error!(target, deliveries, bytes, freed = dropped.bytes, "spooled deliveries dropped: {why}");
+        tracing::error!(
+            target,
+            deliveries,
+            bytes,
+            freed = dropped.bytes,
+            "spooled deliveries dropped: {why}"
+        );
     }
 }
 

@@ -10,13 +10,13 @@ mod syslog;
 
 use std::time::Duration;
 
-use crate::{Position, Schedule};
 use crate::fields::Fields;
 use crate::kinds::{Kind, Kinds};
 use crate::not_yet;
 use crate::readers::{AnyText, Bytes, Choice, Flag, List, Seconds, Text, Whole};
 use crate::references::ReferenceKind;
 use crate::service::STORAGE;
+use crate::{Position, Schedule};
 pub use connection::{ClientTls, Endpoint, Ordering, TargetFraming, TlsVersion};
 pub use elastic::{ElasticEndpoint, ElasticTarget, ElasticVersion, WriteAction};
 pub use file::{FileCompression, FileLayout, FileTarget};
@@ -334,20 +334,24 @@ impl Batch {
 
 impl TargetSpool {
     fn decode(fields: &mut Fields) -> Self {
-        fields.section("spool", "what waits on disk while the target is down, slow or off its schedule", |spool| {
-            let about = "disk it may take; by default persistent_storage.max_size";
-            let full = Choice(&[("block", SpoolFull::Block), ("drop_oldest", SpoolFull::DropOldest)]);
-            Self {
-                max_bytes: spool.optional("max_size", STORAGE, about),
-                when_full: spool.or(
-                    "when_full",
-                    full,
-                    SpoolFull::Block,
-                    "block",
-                    "block the devices that feed it, or drop the oldest events",
-                ),
-            }
-        })
+        fields.section(
+            "spool",
+            "what waits on disk while the target is down, slow or off its schedule",
+            |spool| {
+                let about = "disk it may take; by default persistent_storage.max_size";
+                let full = Choice(&[("block", SpoolFull::Block), ("drop_oldest", SpoolFull::DropOldest)]);
+                Self {
+                    max_bytes: spool.optional("max_size", STORAGE, about),
+                    when_full: spool.or(
+                        "when_full",
+                        full,
+                        SpoolFull::Block,
+                        "block",
+                        "block the devices that feed it, or drop the oldest events",
+                    ),
+                }
+            },
+        )
     }
 }
 

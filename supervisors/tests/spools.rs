@@ -268,3 +268,70 @@ async fn a_scheduled_route_has_a_spool_of_its_own_before_its_target() {
     until("its spool is empty", || late.spool.flow.held() == 0).await;
     assert_eq!(director.stop().await.events, 0);
 }
+
+/// Answers as each kind of server does that takes everything, or that it is overloaded.
+fn server_that_is_down_first(up: &Arc<AtomicBool>) -> HttpServer {
+    let up = Arc::clone(up);
+    HttpServer::start(move |_, request| {
+        if !up.load(SeqCst) {
+            return Reply::Status(503, "", String::new());
+        }
+        let documents = request.lines().len() / 2;
+        let items = vec![r#"{"create":{"status":201}}"#; documents].join(",");
+        Reply::Status(200, "", format!(r#"{{"text":"Success","code":0,"errors":false,"items":[{items}]}}"#))
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_target_recovers_without_a_restart() {
+    let (root, up) = (tempfile::tempdir().expect("a folder"), Arc::new(AtomicBool::new(false)));
+    let (in_port, tcp, syslog) = (free_port(), free_port(), free_port());
+    let server = server_that_is_down_first(&up);
+    let url = format!("http://127.0.0.1:{}", server.port);
+    // A file stands where the folder is to be.
+    let blocked = root.path().join("out");
+    std::fs::write(&blocked, "in the way").expect("written");
+    let of = |name: &str, kind: &str, properties: String| {
+        format!("{{name: {name}, type: {kind}, properties: {{{properties}}}}}")
+    };
+    let targets = [
+        ("tcp", tcp_target("tcp", tcp)),
+        ("syslog", of("syslog", "syslog", format!("address: 127.0.0.1, port: {syslog}, protocol: tcp"))),
+        ("http", of("http", "http", format!("url: \"{url}/\", format: message, retry_delay: 0"))),
+        (
+            "elastic",
+            of(
+                "elastic",
+                "elastic",
+                format!("index: i, endpoints: [{{endpoint: \"{url}\"}}], retry_delay: 0"),
+            ),
+        ),
+        (
+            "splunk",
+            of("splunk", "splunk", format!("endpoints: [{{endpoint: \"{url}\"}}], token: t, retry_delay: 0")),
+        ),
+        ("file", of("file", "file", format!("location: \"{}\", name: lines.txt", blocked.display()))),
+    ];
+    let director = start_in(root.path(), &fan_out(in_port, &targets), 2).await;
+    send("a", in_port, 0..5000);
+    let all: Vec<_> =
+        targets.iter().map(|(name, _)| director.inventory().target(name).expect("configured")).collect();
+    for target in &all {
+        until(&format!("{} has it on disk", target.name), || target.flow.spooled.get() == 5000).await;
+    }
+    assert_eq!(director.inventory().held(), 0);
+    up.store(true, SeqCst);
+    std::fs::remove_file(&blocked).expect("removed");
+    let receiver = Receiver::start_on(tcp);
+    let syslog = std::net::TcpListener::bind(("127.0.0.1", syslog)).expect("free");
+    let syslog = std::thread::spawn(move || {
+        let (socket, _) = syslog.accept().expect("a connection");
+        std::io::BufRead::lines(std::io::BufReader::new(socket)).map_while(Result::ok).count()
+    });
+    for target in &all {
+        until(&format!("{} got it", target.name), || target.spool.flow.delivered.get() == 5000).await;
+    }
+    assert_each_once_in_order(&receiver, "a", 5000);
+    assert_eq!(director.stop().await.events, 0);
+    assert_eq!(syslog.join().expect("no panic"), 5000);
+}

@@ -10,7 +10,7 @@ use event::{Budget, Cause, Claim, Keeper, Settled, Share};
 use journal::{Environment, Position, Reader};
 use parking_lot::Mutex;
 use std::fmt;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -34,6 +34,8 @@ pub struct Spool {
     pub(super) read: Notify,
     /// Somebody wants a run: what is on disk is delivered, then its schedule goes on.
     pub(super) ran: Notify,
+    /// Whether segments are being laid out.
+    pub(super) preparing: AtomicBool,
     /// What of the writer outlives its actor.
     pub(super) writing: Mutex<Writing>,
     /// What of the reader outlives its actor.
@@ -54,6 +56,7 @@ impl Spool {
             write: Notify::new(),
             read: Notify::new(),
             ran: Notify::new(),
+            preparing: AtomicBool::new(false),
             writing: Mutex::default(),
             reading: Mutex::default(),
             state: Mutex::new(State::new(1, environment.clock.now())),
@@ -197,7 +200,7 @@ impl Spool {
             Ok(()) => true,
             Err(refused) => {
                 state.lost(ticket, aside);
-                aside.refused.push(refused);
+                aside.refused.push(*refused);
                 false
             }
         }

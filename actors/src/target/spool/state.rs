@@ -47,7 +47,7 @@ pub(super) enum Mode {
 #[derive(Default)]
 pub(super) struct Aside {
     /// To be dropped.
-    pub(super) refused: Vec<Box<Delivery>>,
+    pub(super) refused: Vec<Delivery>,
     /// To be dropped; their claims go back to the book.
     pub(super) flights: Vec<Flight>,
     /// To be asked to drop what they have not begun.
@@ -142,6 +142,12 @@ pub(super) struct State {
     pub(super) most_bytes: u64,
     /// Records settled since the cursor was made durable.
     pub(super) settled: BTreeSet<Position>,
+}
+
+/// What the writer has to do.
+pub(super) struct Wants {
+    pub(super) append: bool,
+    pub(super) settle: bool,
 }
 
 /// What there is to append.
@@ -650,8 +656,8 @@ impl State {
     }
 
     /// Whether the writer has something to do.
-    pub(super) fn wants_disk(&self) -> bool {
-        !self.queue.is_empty() || !self.settled.is_empty()
+    pub(super) fn wants_disk(&self) -> Wants {
+        Wants { append: !self.queue.is_empty(), settle: !self.settled.is_empty() }
     }
 
     /// Whether a gate may go: nothing is in memory only, and senders have had a chance to finish what they began.

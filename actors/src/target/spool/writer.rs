@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 
 /// How often the spool looks at the time, and makes its cursor durable when something was settled.
 const TICK: Duration = Duration::from_millis(100);
+/// What comes within this time is appended together.
+const GATHER: Duration = Duration::from_millis(1);
 /// One write takes so many bytes.
 const GROUP_BYTES: u64 = 4 << 20;
 /// How often old deliveries are looked for.
@@ -39,6 +41,7 @@ pub(super) struct Writing {
     /// Records that are written and not synced: they become known when they are.
     unsynced: Option<Unsynced>,
     expired_at: Option<Instant>,
+    persisted_at: Option<Instant>,
     unpersisted: bool,
 }
 
@@ -52,6 +55,11 @@ impl Writing {
     /// Whether it is time to look for old deliveries.
     fn expires(&self, now: Instant) -> bool {
         self.expired_at.is_none_or(|at| now.saturating_duration_since(at) >= EXPIRE_EVERY)
+    }
+
+    /// Whether the cursor may be made durable again.
+    fn persists(&self, now: Instant) -> bool {
+        self.persisted_at.is_none_or(|at| now.saturating_duration_since(at) >= TICK)
     }
 }
 
@@ -106,6 +114,7 @@ impl SpoolWriter {
                 let step = tokio::task::spawn_blocking(move || spool.work(last));
                 let result = me.waiting(step).await.context("the writing thread failed")?;
                 self.judge(me, result);
+                self.spool.prepare();
             }
         }
         self.show(me, now);
@@ -198,13 +207,14 @@ fn readable(bytes: u64) -> String {
 impl Spool {
     /// Whether there is something for [`work`](Self::work) to do.
     fn has_work(&self) -> bool {
-        let (mode, due) = self.with(|state, _| (state.mode, state.wants_disk()));
+        let (mode, wants) = self.with(|state, _| (state.mode, state.wants_disk()));
         if self.store.get().is_none() {
             return mode != Mode::Direct;
         }
         let writing = self.writing.lock();
-        let expires = writing.expires(self.environment.clock.now());
-        due || expires || writing.unsynced.is_some() || writing.unpersisted
+        let now = self.environment.clock.now();
+        let persists = (wants.settle || writing.unpersisted) && writing.persists(now);
+        wants.append || persists || writing.expires(now) || writing.unsynced.is_some()
     }
 
     /// Appends what is to be on disk, and keeps house. `last`: nothing comes after it.
@@ -366,23 +376,33 @@ impl Spool {
                 source,
             })?;
         }
-        if writing.unpersisted {
+        let now = self.environment.clock.now();
+        if writing.unpersisted && (last || writing.persists(now)) {
             store.journal.persist_cursors()?;
-            writing.unpersisted = false;
+            (writing.unpersisted, writing.persisted_at) = (false, Some(now));
             store.journal.release();
         }
-        let now = self.environment.clock.now();
         if writing.expires(now) {
             writing.expired_at = Some(now);
             if let Some(dropped) = store.journal.expire()? {
                 self.dropped(store, dropped, Cause::Age);
             }
         }
-        if self.settings.lock().synced && self.target.spool.in_use.load(Relaxed) {
-            // Overwriting what is laid out is what makes syncs cheap.
-            store.journal.prepare()?;
-        }
         Ok(())
+    }
+
+    /// Lays out segments ahead, beside everything else: overwriting what is laid out is what makes syncs cheap.
+    fn prepare(self: &Arc<Self>) {
+        let wanted = self.settings.lock().synced && self.target.spool.in_use.load(Relaxed);
+        if !wanted || self.store.get().is_none() || self.preparing.swap(true, Relaxed) {
+            return;
+        }
+        let spool = Arc::clone(self);
+        tokio::task::spawn_blocking(move || {
+            // Where it can't be, segments are made when they are needed, and that is where an error is told.
+            let _ = spool.store.get().map(|store| store.journal.prepare());
+            spool.preparing.store(false, Relaxed);
+        });
     }
 
     /// Whole segments were dropped.
@@ -430,10 +450,12 @@ impl Child for SpoolWriter {
             self.step(me, false).await?;
             let wake = async {
                 tokio::select! {
-                    () = spool.write.notified() => true,
-                    () = tokio::time::sleep(TICK) => true,
-                    () = me.stopping() => false,
+                    // What comes shortly after goes into the same write.
+                    () = spool.write.notified() => tokio::time::sleep(GATHER).await,
+                    () = tokio::time::sleep(TICK) => {}
+                    () = me.stopping() => return false,
                 }
+                true
             };
             if !me.waiting(wake).await {
                 return Ok(Next::Continue);

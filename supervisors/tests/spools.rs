@@ -296,7 +296,7 @@ async fn every_kind_of_target_recovers_without_a_restart() {
     };
     let targets = [
         ("tcp", tcp_target("tcp", tcp)),
-        ("syslog", of("syslog", "syslog", format!("address: 127.0.0.1, port: {syslog}, protocol: tcp"))),
+        ("syslog", of("syslog", "syslog", format!("address: 127.0.0.1, port: {syslog}, type: tcp"))),
         ("http", of("http", "http", format!("url: \"{url}/\", format: message, retry_delay: 0"))),
         (
             "elastic",

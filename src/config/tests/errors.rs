@@ -453,3 +453,15 @@ fn lists_that_are_no_lists_are_refused() {
         &["a.yml:1:35: \"processors\" of pipeline \"a\" is a map; write a list of processors"],
     );
 }
+
+#[test]
+fn a_mistake_in_a_schedule_is_found_where_it_was_written() {
+    for pattern in ["61 * * * *", "* * *", "soon"] {
+        let text = format!("targets:\n  - {{name: t, type: discard, properties: {{cron: \"{pattern}\"}}}}\n");
+        let said = shown(&load_text(&text));
+        let wanted = format!(
+            "a.yml:2:49: \"properties.cron\" of target \"t\" is \"{pattern}\"; write five fields such as */5 * * * * ("
+        );
+        assert!(said.iter().any(|line| line.starts_with(&wanted)), "{said:?}");
+    }
+}

@@ -7,10 +7,10 @@ use std::time::Duration;
 use config::target::{
     Batch, ClientTls, ElasticEndpoint, ElasticTarget, ElasticVersion, Endpoint, FileCompression, FileLayout,
     FileTarget, Format, HttpBody, HttpMethod, HttpTarget, Ordering, Retry, SplunkCredential, SplunkTarget,
-    SyslogTarget, SyslogTargetTransport, TargetAuthentication, TargetDebug, TargetFraming, TcpTarget,
-    TlsVersion, UdpTarget, WriteAction,
+    SpoolFull, SyslogTarget, SyslogTargetTransport, TargetAuthentication, TargetDebug, TargetFraming,
+    TargetSpool, TcpTarget, TlsVersion, UdpTarget, WriteAction,
 };
-use config::{Secret, TargetKind};
+use config::{Schedule, Secret, TargetKind};
 use loading::{snapshot, target};
 
 fn seconds(seconds: u64) -> Duration {
@@ -378,4 +378,25 @@ fn file() {
     let file = target("file", "{location: /out, compression: gzip}");
     let gzip = FileTarget { extension: "json.gz".into(), compression: FileCompression::Gzip, ..expected };
     assert_eq!(file.kind, TargetKind::File(gzip));
+}
+
+#[test]
+fn a_schedule_is_a_cron_pattern_or_else_an_interval_of_more_than_a_second() {
+    let schedule = |text: &str| target("discard", text).schedule;
+    for at_once in ["", "interval: 0", "interval: 1", "interval: 500ms"] {
+        assert_eq!(schedule(at_once), Schedule::Always, "{at_once}");
+    }
+    assert_eq!(schedule("interval: 15m"), Schedule::Every(seconds(900)));
+    for pattern in ["*/5 * * * *", "0 30 2 * * *", "0 8 * * 1"] {
+        let both = format!("interval: 60\ncron: \"{pattern}\"");
+        assert_eq!(schedule(&both), Schedule::Cron(pattern.to_owned()));
+    }
+}
+
+#[test]
+fn what_may_wait_on_disk_for_a_target_is_its_own_business() {
+    let spool = |text: &str| target("discard", text).spool;
+    assert_eq!(spool(""), TargetSpool { max_bytes: None, when_full: SpoolFull::Block });
+    let own = TargetSpool { max_bytes: Some(1 << 30), when_full: SpoolFull::DropOldest };
+    assert_eq!(spool("spool: {max_size: 1GiB, when_full: drop_oldest}"), own);
 }

@@ -26,9 +26,10 @@
 //! between actors and an entry in a map for each delivery.
 //!
 //! Read in this order: [`settings`], `record`: what lies on disk; `state`: who has what, and all transitions;
-//! [`spool`]: what gates, senders, writer and reader see of it; `store`: the journal; [`gate`], [`writer`], [`reader`],
+//! [`spool`]: what gates, senders, writer and reader see of it; `store`: the journal; [`gate`], [`writer`] with `append`, [`reader`],
 //! [`schedule`]: the actors; `partial`: what of a record was delivered at an orderly end.
 
+mod append;
 pub mod gate;
 mod partial;
 pub mod reader;

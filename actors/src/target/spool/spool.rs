@@ -1,9 +1,9 @@
 //! [`Spool`]: what gates, senders, writer and reader of a target share. It outlives all of them.
 
+use super::append::Writing;
 use super::settings::SpoolSettings;
 use super::state::{Aside, Mode, State};
 use super::store::Store;
-use super::writer::Writing;
 use crate::data::delivery::{Delivery, Door};
 use crate::data::target::Target;
 use event::{Budget, Cause, Claim, Keeper, Settled, Share};

@@ -214,8 +214,7 @@ impl Spool {
 
     /// What does not fit into a segment can't be kept.
     fn refuse_first(&self, error: &AppendError) {
-        let target = &*self.target.name;
-        tracing::error!(target, "deliveries dropped: they cannot be spooled: {error}");
+        self.announce(format!("a delivery is dropped: it cannot be spooled: {error}"));
         if let Some(claim) = self.with(|state, _| state.take_first()) {
             claim.settle(Settled::Dropped(Cause::TooLarge));
         }
@@ -280,13 +279,9 @@ impl Spool {
             Cause::Age => "they are older than queue.limit",
             _ => "the spool's quota, or the disk, is used up",
         };
-        let target = &*self.target.name;
-        tracing::error!(
-            target,
-            deliveries,
-            bytes,
-            freed = dropped.bytes,
-            "spooled deliveries dropped: {why}"
-        );
+        self.announce(format!(
+            "{deliveries} spooled deliveries ({bytes} bytes) are dropped, which frees {} bytes: {why}",
+            dropped.bytes
+        ));
     }
 }

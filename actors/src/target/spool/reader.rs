@@ -169,8 +169,9 @@ impl Spool {
         });
         let Some((deliveries, bytes)) = missing else { return false };
         if deliveries > 0 {
-            let target = &*self.target.name;
-            tracing::error!(target, deliveries, bytes, "damaged bytes of the spool are set aside");
+            self.announce(format!(
+                "{deliveries} spooled deliveries ({bytes} bytes) are lost: the spool's files are damaged"
+            ));
             self.count_missing(deliveries, bytes, Cause::Damaged);
         }
         if done_earlier {
@@ -203,8 +204,9 @@ impl Spool {
             Some((state.sums.0.saturating_sub(sums.0), state.sums.1.saturating_sub(sums.1)))
         });
         if let Some((deliveries, bytes)) = missing.filter(|(deliveries, _)| *deliveries > 0) {
-            let target = &*self.target.name;
-            tracing::error!(target, deliveries, bytes, "damaged bytes of the spool are set aside");
+            self.announce(format!(
+                "{deliveries} spooled deliveries ({bytes} bytes) are lost: the spool's files are damaged"
+            ));
             self.count_missing(deliveries, bytes, Cause::Damaged);
         }
     }

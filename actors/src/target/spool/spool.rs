@@ -34,6 +34,8 @@ pub struct Spool {
     pub(super) read: Notify,
     /// Somebody wants a run: what is on disk is delivered, then its schedule goes on.
     pub(super) ran: Notify,
+    /// What was logged and is to be in the list of activities, too.
+    pub(super) news: Mutex<Vec<String>>,
     /// Whether segments are being laid out.
     pub(super) preparing: AtomicBool,
     /// What of the writer outlives its actor.
@@ -56,6 +58,7 @@ impl Spool {
             write: Notify::new(),
             read: Notify::new(),
             ran: Notify::new(),
+            news: Mutex::default(),
             preparing: AtomicBool::new(false),
             writing: Mutex::default(),
             reading: Mutex::default(),
@@ -237,6 +240,12 @@ impl Spool {
             state.running = false;
             self.ran.notify_waiters();
         }
+    }
+
+    /// Says in the log and in the list of activities that something is gone.
+    pub(super) fn announce(&self, text: String) {
+        tracing::error!(target = &*self.target.name, "{text}");
+        self.news.lock().push(text);
     }
 
     /// Deliveries that can't be read any more.

@@ -94,6 +94,10 @@ impl SpoolWriter {
 
     /// Shows how far catching up is.
     fn show(&mut self, me: &Me<Begin>, now: Instant) {
+        let (tree, path) = (&me.context.common.tree, &me.context.path);
+        for text in std::mem::take(&mut *self.spool.news.lock()) {
+            tree.log(path, text);
+        }
         let (progress, meters) = (&mut self.progress, &self.spool.target.spool);
         let name = &*self.spool.target.name;
         let in_use = meters.in_use.load(Relaxed);
@@ -121,10 +125,12 @@ impl SpoolWriter {
         match (changed, in_use) {
             (true, true) => {
                 tracing::info!(target = name, waiting, bytes, "deliveries go through the spool");
+                tree.log(path, "deliveries go through the spool".to_owned());
                 progress.logged_at = Some(now);
             }
             (true, false) => {
-                tracing::info!(target = name, "the spool is empty; delivering from memory again")
+                tracing::info!(target = name, "the spool is empty; delivering from memory again");
+                tree.log(path, "the spool is empty; delivering from memory again".to_owned());
             }
             (false, true) if due && bytes > 0 => {
                 tracing::info!(target = name, "{text}");

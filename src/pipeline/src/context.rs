@@ -4,7 +4,8 @@ use crate::failure::Failure;
 use crate::origin::Origin;
 use crate::output::{Output, Routing};
 use crate::pattern::Group;
-use crate::program::{StepId, StepInfo};
+use crate::program::{MAX_STEPS, StepId, StepInfo};
+use crate::step::Thrown;
 use event::model::{Document, Event, Keys, Path, Slot, Span};
 
 /// One event while it is processed.
@@ -22,6 +23,16 @@ pub struct Context<'c> {
     /// What `reroute` said so far.
     pub(crate) routing: Option<Routing>,
     pub(crate) staged: Vec<Staged>,
+    pub(crate) progress: Progress,
+    /// The failure on its way, where a [`Thrown`] says that there is one.
+    pub(crate) thrown: Option<Failure>,
+    /// The program's steps, by their ids.
+    pub(crate) steps: &'c [StepInfo],
+}
+
+/// How far an event has come.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Progress {
     /// Steps that may still be taken.
     pub(crate) fuel: u32,
     /// How deep pipelines, groups and handlers are in each other.
@@ -38,8 +49,20 @@ pub struct Context<'c> {
     pub(crate) committed: bool,
     /// Loops over elements that are running.
     pub(crate) loops: u32,
-    /// The program's steps, by their ids.
-    pub(crate) steps: &'c [StepInfo],
+}
+
+impl Progress {
+    /// Not a step yet.
+    pub(crate) const START: Self = Self {
+        fuel: MAX_STEPS,
+        depth: 0,
+        last_group: None,
+        handlers: 0,
+        recovered: false,
+        dropped_by: None,
+        committed: false,
+        loops: 0,
+    };
 }
 
 /// An event as it was when it was staged for a target.
@@ -98,6 +121,25 @@ impl<'c> Context<'c> {
         result
     }
 
+    /// Sends a failure on its way.
+    #[cold]
+    pub(crate) fn throw(&mut self, failure: Failure) -> Thrown {
+        self.thrown = Some(failure);
+        Thrown
+    }
+
+    /// Takes the failure that a [`Thrown`] announced.
+    #[cold]
+    pub(crate) fn catch(&mut self) -> Failure {
+        // Always some: only `throw` announces failures.
+        self.thrown.take().unwrap_or_else(|| Failure::fixed("failed"))
+    }
+
+    /// Whether no handler may go on with the event after the failure on its way.
+    pub(crate) fn has_thrown_final(&self) -> bool {
+        self.thrown.as_ref().is_some_and(|failure| failure.is_final)
+    }
+
     /// The value at a path; a null counts as missing.
     pub fn value(&self, path: &Path) -> Option<Slot> {
         self.event.get(path).filter(|slot| !matches!(slot, Slot::Null))
@@ -119,6 +161,7 @@ impl<'c> Context<'c> {
     ///
     /// # Errors
     /// When something is in the way, or a limit is reached.
+    #[inline]
     pub fn set(&mut self, path: &Path, slot: Slot) -> Result<(), Failure> {
         match self.event.set(path, slot) {
             Ok(_) => Ok(()),

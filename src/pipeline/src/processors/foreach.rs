@@ -76,9 +76,9 @@ impl Processor for Foreach {
         }
         // What an outer loop put there comes back afterwards.
         let outer = (cx.event.get(&self.value), cx.event.get(&self.key));
-        cx.loops += 1;
+        cx.progress.loops += 1;
         let result = self.each(cx, children, is_map);
-        cx.loops -= 1;
+        cx.progress.loops -= 1;
         for (path, value) in [(&self.value, outer.0), (&self.key, outer.1)] {
             match value {
                 Some(slot) => cx.set(path, slot)?,

@@ -14,6 +14,7 @@ pub mod lane_watch;
 pub mod open_files;
 pub mod policy;
 pub mod programs;
+pub mod step_counters;
 pub mod supervisor;
 pub mod target_tree;
 pub mod tls_settings;

@@ -6,6 +6,7 @@ use crate::output::{Output, Routing};
 use crate::pattern::Group;
 use crate::program::{MAX_STEPS, StepId, StepInfo};
 use crate::step::Thrown;
+use crate::watch::Did;
 use event::model::{Document, Event, Keys, Path, Slot, Span};
 
 /// One event while it is processed.
@@ -85,6 +86,8 @@ pub(crate) struct Room {
     pub(crate) text: Vec<u8>,
     pub(crate) groups: Vec<Group>,
     pub(crate) tallies: Vec<Tally>,
+    /// What the steps of a watched program did.
+    pub(crate) noted: Vec<Did>,
 }
 
 /// What a step did during one run.
@@ -100,6 +103,11 @@ impl Scratch {
     /// Room for programs that were compiled with `keys`.
     pub fn new(keys: &Keys) -> Self {
         Self { doc: Document::new(keys), room: Room::default() }
+    }
+
+    /// What the steps of a watched program did since this was asked the last time.
+    pub fn take_noted(&mut self) -> Vec<Did> {
+        std::mem::take(&mut self.room.noted)
     }
 }
 

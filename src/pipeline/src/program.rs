@@ -125,6 +125,14 @@ impl Program {
         Compiler::new(keys, library).program(names)
     }
 
+    /// The same as a program that notes in its [`Scratch`] what each step did.
+    ///
+    /// # Errors
+    /// As [`compile`](Self::compile).
+    pub fn compile_watched(keys: &Keys, library: &Library, names: &[&str]) -> Result<Self, Vec<Diagnostic>> {
+        Compiler::new(keys, library).watched().program(names)
+    }
+
     pub(crate) fn new(keys: &Keys, pipelines: Vec<Arc<Pipeline>>, steps: Vec<StepInfo>, uses: Uses) -> Self {
         ticks::anchor();
         let counters = steps.iter().map(|_| Counter::default()).collect();

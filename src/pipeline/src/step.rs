@@ -6,8 +6,9 @@
 use crate::condition::Condition;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::program::StepId;
+use crate::program::{MAX_STEPS, StepId};
 use crate::ticks;
+use crate::watch::{note_failed, note_skipped};
 use event::model::{Event, KeyId, Path, Slot};
 use std::fmt;
 use std::sync::Arc;
@@ -61,6 +62,8 @@ pub(crate) struct Step {
     pub(crate) on_failure: Option<Handler>,
     pub(crate) on_success: Option<Block>,
     pub(crate) processor: Box<dyn Processor>,
+    /// Whether its program is watched.
+    pub(crate) is_watched: bool,
 }
 
 /// Steps in order.
@@ -98,16 +101,26 @@ pub(crate) struct FailureNames {
 impl Step {
     fn run(&self, cx: &mut Context<'_>) -> Went {
         if cx.progress.fuel == 0 {
-            return Err(cx.throw(Failure::limit(
-                "the event took more steps than it may; look for a go_to that never ends",
-            )));
+            return Err(cx.throw(Failure::limit(format!(
+                "the event took more steps than the {MAX_STEPS} it may; look for a go_to that never ends"
+            ))));
         }
         cx.progress.fuel -= 1;
         if let Some(condition) = &self.condition {
             match condition.holds(&cx.event, cx.origin) {
                 Ok(true) => {}
-                Ok(false) => return Ok(Flow::Next),
-                Err(failure) => return self.failed(failure, cx),
+                Ok(false) => {
+                    if self.is_watched {
+                        note_skipped(self.id, cx);
+                    }
+                    return Ok(Flow::Next);
+                }
+                Err(failure) => {
+                    if self.is_watched {
+                        note_failed(self.id, &failure, cx);
+                    }
+                    return self.failed(failure, cx);
+                }
             }
         }
         match self.execute(cx) {

@@ -1,6 +1,7 @@
 //! What can be known of a running Director from outside; shared with whoever tells it.
 
 use crate::Inventory;
+use crate::step_counters::StepCounters;
 use crate::wiring::WayView;
 use actors::child::Tree;
 use actors::router::RouteTable;
@@ -36,6 +37,7 @@ pub struct View(Arc<Inner>);
 struct Inner {
     tree: Tree,
     inventory: Inventory,
+    steps: StepCounters,
     budget: Budget,
     clock: Clock,
     began: Instant,
@@ -83,7 +85,8 @@ impl View {
     ) -> Self {
         let began = clock.now();
         let (told, configurations) = (Mutex::default(), watch::Sender::new(0));
-        Self(Arc::new(Inner { tree, inventory, budget, clock, began, tables, told, configurations }))
+        let steps = StepCounters::default();
+        Self(Arc::new(Inner { tree, inventory, steps, budget, clock, began, tables, told, configurations }))
     }
 
     /// The tree.
@@ -94,6 +97,11 @@ impl View {
     /// Devices and targets with their counters.
     pub fn inventory(&self) -> &Inventory {
         &self.0.inventory
+    }
+
+    /// What processors did.
+    pub fn steps(&self) -> &StepCounters {
+        &self.0.steps
     }
 
     /// The memory for received data.

@@ -31,15 +31,19 @@ pub(crate) enum Group {
     Look,
     /// The operating system's service.
     Service,
-    /// Messages for tests.
-    Generator,
+    /// What needs no Director.
+    Tools,
     /// About the program.
     General,
+    /// With `-pipeline`; in the help of that.
+    Pipeline,
+    /// With `-generator`; in the help of that.
+    Generator,
 }
 
 impl Group {
-    /// All groups, in the order of the help.
-    pub(crate) const ALL: [Self; 5] = [Self::Run, Self::Look, Self::Service, Self::Generator, Self::General];
+    /// The groups of the help page, in its order.
+    pub(crate) const ALL: [Self; 5] = [Self::Run, Self::Look, Self::Service, Self::Tools, Self::General];
 
     /// Its title.
     pub(crate) fn title(self) -> &'static str {
@@ -47,8 +51,10 @@ impl Group {
             Self::Run => "run",
             Self::Look => "ask a running Director (of the same -path)",
             Self::Service => "systemd service (as root)",
-            Self::Generator => "generator",
+            Self::Tools => "tools (-help beside them lists their flags)",
             Self::General => "general",
+            Self::Pipeline => "with -pipeline, and the -path or -config-path where it is",
+            Self::Generator => "with -generator",
         }
     }
 }
@@ -77,7 +83,25 @@ pub(crate) const FLAGS: &[Flag] = &[
     flag("stop", Nothing, Group::Look, "stop in an orderly way, and wait for it"),
     flag("service", Value("ACTION"), Group::Service, "install, uninstall, start, stop or restart"),
     flag("service-name", Value("NAME"), Group::Service, "its name (default: vmetric-director)"),
-    flag("generator", Nothing, Group::Generator, "send test messages"),
+    flag("pipeline", Nothing, Group::Tools, "run a pipeline on events of a file, to test it"),
+    flag("generator", Nothing, Group::Tools, "send test messages"),
+    flag("name", Value("NAME"), Group::Pipeline, "which pipeline; not needed where there is one only"),
+    flag(
+        "input",
+        Value("INPUT"),
+        Group::Pipeline,
+        "JSON, JSON Lines or raw lines: a file, - for stdin, or the event itself",
+    ),
+    flag("output", Value("FILE"), Group::Pipeline, "write the result there"),
+    flag(
+        "expected",
+        Value("FILE"),
+        Group::Pipeline,
+        "compare the result with these events; exit code 1 if it differs",
+    ),
+    flag("diff", Nothing, Group::Pipeline, "with -expected: show each difference"),
+    flag("visualize", Nothing, Group::Pipeline, "JSON over several lines, with sorted keys"),
+    flag("extended", Nothing, Group::Pipeline, "what became of each event, and what each processor did"),
     flag("protocol", Value("NAME"), Group::Generator, "syslog (UDP), tcp or http (default: syslog)"),
     flag("address", Value("ADDRESS"), Group::Generator, "to whom (default: 127.0.0.1:514)"),
     flag("severity", Value("NAME"), Group::Generator, "of the messages (default: Error)"),

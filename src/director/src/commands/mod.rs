@@ -4,12 +4,14 @@ mod ask;
 mod check;
 mod generator;
 mod info;
+mod pipeline;
 mod service;
 mod stats;
 mod stop;
 mod top;
 mod version;
 
+use crate::arguments::table::Group;
 use crate::arguments::{Arguments, Mistake, help};
 use crate::daemon;
 use crate::exit::Exit;
@@ -21,7 +23,7 @@ use std::io::{self, Write};
 type Command = (&'static str, fn(&Arguments, &Place) -> Result<Exit, Failed>);
 
 /// Those that exclude each other.
-const COMMANDS: [Command; 14] = [
+const COMMANDS: [Command; 15] = [
     ("help", |_, _| say(&help::page())),
     ("version", |_, _| version::version()),
     ("compare-version", |arguments, _| version::compare(arguments)),
@@ -34,6 +36,7 @@ const COMMANDS: [Command; 14] = [
     ("console", ask::console),
     ("reload", |_, place| ask::reload(place)),
     ("stop", |_, place| stop::stop(place)),
+    ("pipeline", pipeline::pipeline),
     ("service", service::service),
     ("generator", |arguments, _| generator::generator(arguments)),
 ];
@@ -41,6 +44,12 @@ const COMMANDS: [Command; 14] = [
 /// Does what the command line asks for.
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failed> {
     let place = Place::of(arguments);
+    if arguments.has("help") {
+        let tool = [("pipeline", Group::Pipeline), ("generator", Group::Generator)];
+        if let Some((_, group)) = tool.iter().find(|(tool, _)| arguments.has(tool)) {
+            return say(&help::of(*group));
+        }
+    }
     let mut asked = COMMANDS.iter().filter(|(flag, _)| arguments.has(flag));
     match (asked.next(), asked.next()) {
         (Some((first, _)), Some((second, _))) => Err(Failed::new(

@@ -3,7 +3,7 @@
 use super::keys::{FIRST_LOCAL, KeyId, Keys, LaneKeys};
 use super::path::{Path, Segment};
 use super::slot::{Children, NodeId, Slot, Span};
-use super::{MAX_ARENA_BYTES, MAX_NODES, Obstacle};
+use super::{MAX_ARENA_BYTES, MAX_LOCAL_NAMES, MAX_NODES, Obstacle};
 
 /// The nodes of an event that only has its record: the root and `message`. Copied as a whole, since writing a node part
 /// by part and then moving it makes the processor wait for its own writes.
@@ -201,7 +201,7 @@ impl<'e> Event<'e> {
             return Ok(key);
         }
         if self.doc.local_names.len() >= MAX_LOCAL_NAMES {
-            return Err(Obstacle::TooManyNodes);
+            return Err(Obstacle::TooManyNames);
         }
         let span = self.add_bytes(name)?;
         self.doc.local_names.push(span);
@@ -333,9 +333,6 @@ impl<'e> Event<'e> {
         add_node(&mut self.doc.nodes, key, slot)
     }
 }
-
-/// Names of one event that the table did not take: looked up one by one, hence few.
-const MAX_LOCAL_NAMES: usize = 4096;
 
 #[inline]
 pub(crate) fn add_node(nodes: &mut Vec<Node>, key: KeyId, slot: Slot) -> Result<NodeId, Obstacle> {

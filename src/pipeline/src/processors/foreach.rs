@@ -8,7 +8,7 @@ use crate::step::{Block, Flow, Processor, Ran, nested};
 use event::model::{Children, Event, NodeId, Path, Slot};
 
 /// How many elements a list or object may have.
-pub(super) const MAX_ELEMENTS: usize = 100_000;
+pub(crate) const MAX_ELEMENTS: usize = 100_000;
 
 pub(super) static SPEC: Spec = Spec {
     name: "foreach",

@@ -220,7 +220,7 @@ fn mistakes_say_what_would_be_right() {
     let output = run(&["-config-path", &broken, "-input", "{}"]);
     assert_eq!(output.status.code(), Some(3));
     assert!(
-        stderr(&output).contains("pipelines.yml:4:9: there is no processor \"sett\"; did you mean \"set\"?"),
+        stderr(&output).contains("pipelines.yml:4:9: there is no processor \"sett\"; did you mean \"set\""),
         "{}",
         stderr(&output)
     );

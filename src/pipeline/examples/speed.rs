@@ -15,9 +15,9 @@ const ROUND: Duration = Duration::from_millis(200);
 fn main() {
     let wanted = std::env::args().nth(1).unwrap_or_default();
     for workload in all().into_iter().filter(|workload| workload.name.contains(&wanted)) {
-        let name = workload.name;
+        let (family, name) = (workload.family, workload.name);
         let nanos = measure(&mut workload.ready());
-        println!("{name:30} {nanos:8.1} ns/event {:11.0} events/s", 1e9 / nanos);
+        println!("{family:10} {name:30} {nanos:8.1} ns/event {:11.0} events/s", 1e9 / nanos);
     }
 }
 

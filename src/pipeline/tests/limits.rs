@@ -174,7 +174,7 @@ fn beyond(on: &str) -> (Value, String) {
             (again(json!({"set": {"field": "m", "value": "{{m}}{{m}}"}})), json!({"m": "text"}).to_string())
         }
         "names that only one event has" => (json!({"main": []}), names(4097, 129)),
-        "names of fields that are kept, in the whole process" => (json!({"main": []}), names(70_000, 6)),
+        "names of fields that are kept, in the whole process" => (json!({"main": []}), names(66_000, 6)),
         "length of a name that is kept" => (json!({"main": []}), names(1, 129)),
         _ => panic!("no test exceeds the limit on {on}"),
     }

@@ -78,7 +78,7 @@ pub(crate) fn all() -> Vec<Workload> {
         workload(
             "parse",
             "grok",
-            json!([{"grok": {"field": "message", "patterns": ["CONN=%{INT:conn:int} SEQ=%{INT:seq:int} %{WORD:word}"]}}]),
+            json!([{"grok": {"field": "message", "patterns": ["CONN=%{INT:conn:int} SEQ=%{INT:seq:int}%{GREEDYDATA:rest}"]}}]),
             Shape::Raw,
         ),
         workload("date", "date", json!([syslog, {"date": date}]), Shape::Syslog),

@@ -243,6 +243,7 @@ impl Director {
     pub async fn apply(&mut self, snapshot: Snapshot) -> anyhow::Result<()> {
         let Prepared { programs, senders, entrances } = self.prepare(&snapshot)?;
         self.programs = programs;
+        self.view.steps().in_force(&self.programs);
         open_files::check(&snapshot);
         let old = std::mem::replace(&mut self.snapshot, Arc::new(snapshot));
         let snapshot = Arc::clone(&self.snapshot);

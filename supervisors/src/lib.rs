@@ -16,6 +16,7 @@ pub mod open_files;
 pub mod policy;
 pub mod programs;
 pub mod replay;
+pub mod step_counters;
 pub mod storage;
 pub mod supervisor;
 pub mod target_tree;

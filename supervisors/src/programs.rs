@@ -39,6 +39,11 @@ impl Programs {
         &self.keys
     }
 
+    /// All programs.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Program>> {
+        self.programs.values()
+    }
+
     /// The program of a sequence.
     pub fn get(&self, sequence: &Sequence) -> Option<&Arc<Program>> {
         self.programs.get(sequence)
@@ -138,7 +143,8 @@ fn is_same(program: &Program, sequence: &Sequence, old: &Snapshot, new: &Snapsho
     })
 }
 
-fn library(snapshot: &Snapshot) -> Library {
+/// All pipelines of a configuration.
+pub fn library(snapshot: &Snapshot) -> Library {
     let mut library = Library::default();
     for pipeline in &snapshot.pipelines {
         library.add(pipeline.name.clone(), Node::from(&pipeline.node));

@@ -4,7 +4,9 @@ mod support;
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
-use support::{Installation, Receiver, connect, free_port, repository, stderr, stdout, tcp_to_tcp};
+use support::{
+    Installation, Receiver, connect, device, free_port, repository, stderr, stdout, target, tcp_to_tcp,
+};
 
 #[test]
 fn the_help_lists_flags_and_exit_codes() {
@@ -234,4 +236,43 @@ fn the_generator_sends_what_a_director_takes() {
     assert!(stdout(&output).contains("in all: 10 sent, 0 not"), "{}", stdout(&output));
     let lines = receiver.take(10);
     assert!(lines.iter().all(|line| line.starts_with("<131>1 ") && line.ends_with(" hi there")), "{lines:?}");
+}
+
+#[test]
+fn pipelines_of_a_route_get_independent_copies_and_processors_are_counted_exactly() {
+    let (receiver, port) = (Receiver::new(), free_port());
+    let (device, target) = (device(1, "in", port), target("out", receiver.port));
+    let route = "routes:\n  - {name: all, pipelines: [first, second], targets: [out]}\n";
+    let pipelines = "pipelines:
+  - name: first
+    processors:
+      - set: {field: a, value: 1}
+      - drop: {if: message == 'x', tag: noise}
+  - name: second
+    processors:
+      - set: {field: b, value: 2}
+      - rename: {field: c, target_field: d, ignore_failure: true}
+";
+    let mut installation = Installation::new(&format!("{device}{target}{route}{pipelines}"));
+    installation.start();
+    connect(port).write_all(b"x\ny\n").expect("sent");
+    let mut lines = receiver.take(3);
+    lines.sort();
+    assert_eq!(lines, [r#"{"message":"x","b":2}"#, r#"{"message":"y","a":1}"#, r#"{"message":"y","b":2}"#]);
+    installation.wait("settled", |it| (it.counter("devices", "in", "settled") == 2).then_some(()));
+
+    let (_, metrics) = installation.get("/metrics").expect("an answer");
+    let count = |what: &str, step: &str| -> Option<&str> {
+        let line = metrics.lines().find(|line| {
+            line.starts_with(&format!("vmetric_processor_{what}_total{{")) && line.contains(step)
+        });
+        line.and_then(|line| line.rsplit(' ').next())
+    };
+    let drop = r#"pipeline="first",step="2",processor="drop",tag="noise""#;
+    let rename = r#"pipeline="second",step="2",processor="rename",tag="""#;
+    assert_eq!((count("executed", drop), count("dropped", drop)), (Some("1"), Some("1")));
+    assert_eq!((count("executed", rename), count("failed", rename)), (Some("2"), Some("2")));
+    let stats = stdout(&installation.run(&["-stats"]));
+    let row = stats.lines().find(|line| line.starts_with("second/2 rename")).expect("a row");
+    assert_eq!(row.split_whitespace().skip(2).take(2).collect::<Vec<_>>(), ["2", "2"]);
 }

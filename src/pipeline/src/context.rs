@@ -4,7 +4,9 @@ use crate::failure::Failure;
 use crate::origin::Origin;
 use crate::output::{Output, Routing};
 use crate::pattern::Group;
-use crate::program::{StepId, StepInfo};
+use crate::program::{MAX_STEPS, StepId, StepInfo};
+use crate::step::Thrown;
+use crate::watch::Did;
 use event::model::{Document, Event, Keys, Path, Slot, Span};
 
 /// One event while it is processed.
@@ -22,6 +24,16 @@ pub struct Context<'c> {
     /// What `reroute` said so far.
     pub(crate) routing: Option<Routing>,
     pub(crate) staged: Vec<Staged>,
+    pub(crate) progress: Progress,
+    /// The failure on its way, where a [`Thrown`] says that there is one.
+    pub(crate) thrown: Option<Failure>,
+    /// The program's steps, by their ids.
+    pub(crate) steps: &'c [StepInfo],
+}
+
+/// How far an event has come.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Progress {
     /// Steps that may still be taken.
     pub(crate) fuel: u32,
     /// How deep pipelines, groups and handlers are in each other.
@@ -40,8 +52,21 @@ pub struct Context<'c> {
     pub(crate) committed: bool,
     /// Loops over elements that are running.
     pub(crate) loops: u32,
-    /// The program's steps, by their ids.
-    pub(crate) steps: &'c [StepInfo],
+}
+
+impl Progress {
+    /// Not a step yet.
+    pub(crate) const START: Self = Self {
+        fuel: MAX_STEPS,
+        depth: 0,
+        running: 0,
+        last_group: None,
+        handlers: 0,
+        recovered: false,
+        dropped_by: None,
+        committed: false,
+        loops: 0,
+    };
 }
 
 /// An event as it was when it was staged for a target.
@@ -64,6 +89,8 @@ pub(crate) struct Room {
     pub(crate) text: Vec<u8>,
     pub(crate) groups: Vec<Group>,
     pub(crate) tallies: Vec<Tally>,
+    /// What the steps of a watched program did.
+    pub(crate) noted: Vec<Did>,
 }
 
 /// What a step did during one run.
@@ -79,6 +106,11 @@ impl Scratch {
     /// Room for programs that were compiled with `keys`.
     pub fn new(keys: &Keys) -> Self {
         Self { doc: Document::new(keys), room: Room::default() }
+    }
+
+    /// What the steps of a watched program did since this was asked the last time.
+    pub fn take_noted(&mut self) -> Vec<Did> {
+        std::mem::take(&mut self.room.noted)
     }
 }
 
@@ -98,6 +130,25 @@ impl<'c> Context<'c> {
         let result = work(self, &mut groups);
         self.room.groups = groups;
         result
+    }
+
+    /// Sends a failure on its way.
+    #[cold]
+    pub(crate) fn throw(&mut self, failure: Failure) -> Thrown {
+        self.thrown = Some(failure);
+        Thrown
+    }
+
+    /// Takes the failure that a [`Thrown`] announced.
+    #[cold]
+    pub(crate) fn catch(&mut self) -> Failure {
+        // Always some: only `throw` announces failures.
+        self.thrown.take().unwrap_or_else(|| Failure::fixed("failed"))
+    }
+
+    /// Whether no handler may go on with the event after the failure on its way.
+    pub(crate) fn has_thrown_final(&self) -> bool {
+        self.thrown.as_ref().is_some_and(|failure| failure.is_final)
     }
 
     /// The value at a path; a null counts as missing.
@@ -121,6 +172,7 @@ impl<'c> Context<'c> {
     ///
     /// # Errors
     /// When something is in the way, or a limit is reached.
+    #[inline]
     pub fn set(&mut self, path: &Path, slot: Slot) -> Result<(), Failure> {
         match self.event.set(path, slot) {
             Ok(_) => Ok(()),

@@ -58,7 +58,7 @@ impl From<Obstacle> for Failure {
         match obstacle {
             Obstacle::NotAMap => Self::fixed("a part of the path exists and is not an object"),
             Obstacle::OutsideList => Self::fixed("the path names an element outside the list"),
-            Obstacle::TooManyNodes | Obstacle::TooLarge | Obstacle::TooDeep => {
+            Obstacle::TooManyNodes | Obstacle::TooManyNames | Obstacle::TooLarge | Obstacle::TooDeep => {
                 Self::limit(obstacle.to_string())
             }
         }

@@ -7,9 +7,9 @@ use event::model::{Keys, Path};
 use std::collections::HashMap;
 
 /// How deep patterns may refer to each other.
-const MAX_DEPTH: usize = 32;
+pub const MAX_DEPTH: usize = 32;
 /// How long an expanded expression may be, in bytes.
-const MAX_EXPANDED_BYTES: usize = 256 * 1024;
+pub const MAX_EXPANDED_BYTES: usize = 256 * 1024;
 
 macro_rules! legacy {
     ($($file:literal),+) => { &[$(include_str!(concat!("../patterns/legacy/", $file))),+] };

@@ -10,7 +10,7 @@
 //!
 //! Read in this order: [`program`] (compile, run), [`step`] (how an event goes through its processors), [`condition`],
 //! [`template`], [`processors`] (the table, one file each), [`compile`] (options and mistakes), [`source`] (what is
-//! compiled).
+//! compiled), [`watch`] (a program at work, step by step).
 //!
 //! Cost, in the steady state: no allocation per event for parsing, setting, renaming, removing, comparing and writing.
 
@@ -21,17 +21,20 @@ pub mod condition;
 pub mod context;
 pub mod failure;
 pub mod grok;
+pub mod limits;
 pub mod origin;
 pub mod output;
 pub mod pattern;
 pub mod processors;
 pub mod program;
+pub mod reference;
 pub mod source;
 pub mod step;
 mod suggest;
 pub mod template;
 mod ticks;
 pub mod time;
+pub mod watch;
 
 pub use compile::Library;
 pub use context::Scratch;

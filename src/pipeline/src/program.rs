@@ -2,12 +2,12 @@
 
 use crate::compile::{Compiler, Library};
 use crate::condition::Condition;
-use crate::context::{Context, Scratch, Tally};
+use crate::context::{Context, Progress, Scratch, Tally};
 use crate::failure::Failure;
 use crate::origin::Origin;
 use crate::output::{Dropped, Failed, Output};
 use crate::source::{Diagnostic, Place};
-use crate::step::{Flow, Pipeline};
+use crate::step::{Flow, Pipeline, Thrown};
 use crate::ticks;
 use event::model::{Event, KeyId, Keys, Path, Slot, json_read, json_write};
 use std::fmt;
@@ -127,6 +127,14 @@ impl Program {
         Compiler::new(keys, library).program(names)
     }
 
+    /// The same as a program that notes in its [`Scratch`] what each step did.
+    ///
+    /// # Errors
+    /// As [`compile`](Self::compile).
+    pub fn compile_watched(keys: &Keys, library: &Library, names: &[&str]) -> Result<Self, Vec<Diagnostic>> {
+        Compiler::new(keys, library).watched().program(names)
+    }
+
     pub(crate) fn new(keys: &Keys, pipelines: Vec<Arc<Pipeline>>, steps: Vec<StepInfo>, uses: Uses) -> Self {
         ticks::anchor();
         let counters = steps.iter().map(|_| Counter::default()).collect();
@@ -170,13 +178,32 @@ impl Program {
         now: i64,
         out: &mut Output,
     ) {
-        scratch.room.tallies.clear();
-        scratch.room.tallies.resize(self.steps.len(), Tally::default());
+        let Scratch { doc, room } = scratch;
+        room.tallies.clear();
+        room.tallies.resize(self.steps.len(), Tally::default());
+        let nowhere = Origin::default();
+        let mut cx = Context {
+            event: doc.start(&[]),
+            origin: &nowhere,
+            now,
+            room,
+            out,
+            record: 0,
+            routing: None,
+            staged: Vec::new(),
+            progress: Progress::START,
+            thrown: None,
+            steps: &self.steps,
+        };
         for input in records {
-            self.run_one(scratch, input, now, out);
+            self.run_one(&mut cx, input);
         }
+        self.count(&cx.room.tallies);
+    }
+
+    fn count(&self, tallies: &[Tally]) {
         let nanos_per_tick = ticks::nanos_per_tick();
-        for (counter, tally) in self.counters.iter().zip(&scratch.room.tallies) {
+        for (counter, tally) in self.counters.iter().zip(tallies) {
             counter.executed.fetch_add(tally.executed, Ordering::Relaxed);
             counter.failed.fetch_add(tally.failed, Ordering::Relaxed);
             counter.dropped.fetch_add(tally.dropped, Ordering::Relaxed);
@@ -185,48 +212,36 @@ impl Program {
         }
     }
 
-    fn run_one(&self, scratch: &mut Scratch, input: Input<'_>, now: i64, out: &mut Output) {
-        let Scratch { doc, room } = scratch;
-        let event = match input.form {
-            Form::Message => doc.start(input.bytes),
-            Form::Event => doc.start_empty(input.bytes),
-        };
-        let mut cx = Context {
-            event,
-            origin: input.origin,
-            now,
-            room,
-            out,
-            record: input.record,
-            routing: None,
-            staged: Vec::new(),
-            fuel: MAX_STEPS,
-            depth: 0,
-            running: 0,
-            last_group: None,
-            handlers: 0,
-            recovered: false,
-            dropped_by: None,
-            committed: false,
-            loops: 0,
-            steps: &self.steps,
-        };
-        let result = self.prepare(&mut cx, input).and_then(|()| self.run_pipelines(&mut cx));
+    fn run_one<'c>(&self, cx: &mut Context<'c>, input: Input<'c>) {
         let record = input.record;
+        cx.record = record;
+        cx.origin = input.origin;
+        cx.progress = Progress::START;
+        if !cx.staged.is_empty() {
+            cx.staged.clear(); // of an event that failed
+        }
+        if cx.routing.is_some() {
+            cx.routing = None;
+        }
+        let result = match self.prepare(cx, input) {
+            Ok(()) => self.run_pipelines(cx),
+            Err(failure) => Err(cx.throw(failure)),
+        };
         match result {
-            Ok(Ended::PassedOver) => cx.out.passed_over.push(record),
-            Ok(Ended::Dropped) => {
-                let step = cx.dropped_by.unwrap_or(StepId(0)); // always some: only steps drop
-                cx.out.dropped.push(Dropped { record, step });
-            }
             Ok(Ended::Kept) => {
                 if let Err(cause) = cx.deliver() {
-                    let kept = self.keeps(cx.running, &cause);
+                    let kept = self.keeps(cx.progress.running, &cause);
                     cx.out.failed.push(Failed { record, step: None, cause, kept });
                 }
             }
-            Err(cause) => {
-                let kept = self.keeps(cx.running, &cause);
+            Ok(Ended::PassedOver) => cx.out.passed_over.push(record),
+            Ok(Ended::Dropped) => {
+                let step = cx.progress.dropped_by.unwrap_or(StepId(0)); // always some: only steps drop
+                cx.out.dropped.push(Dropped { record, step });
+            }
+            Err(Thrown) => {
+                let cause = cx.catch();
+                let kept = self.keeps(cx.progress.running, &cause);
                 cx.out.failed.push(Failed { record, step: cause.step, cause, kept });
             }
         }
@@ -238,15 +253,14 @@ impl Program {
         inner || self.pipelines.get(running).is_some_and(|pipeline| pipeline.quarantine)
     }
 
-    fn prepare(&self, cx: &mut Context<'_>, input: Input<'_>) -> Result<(), Failure> {
-        if input.form == Form::Event {
-            let whole = cx.event.whole_record();
-            let root = json_read::read(&mut cx.event, whole, json_read::Duplicates::Last)
-                .map_err(|why| Failure::text(format!("the event can't be read: {why}")))?;
-            if !matches!(root, Slot::Map(_)) {
-                return Err(Failure::fixed("the event is no json object"));
-            }
-            cx.event.put(Event::ROOT, root);
+    #[inline]
+    fn prepare<'c>(&self, cx: &mut Context<'c>, input: Input<'c>) -> Result<(), Failure> {
+        match input.form {
+            Form::Message => cx.event.restart(input.bytes),
+            Form::Event => read_event(cx, input.bytes)?,
+        }
+        if self.metadata.is_none() && self.run_time.is_none() {
+            return Ok(());
         }
         if let Some(path) = &self.run_time {
             cx.set(path, Slot::Time(cx.now))?;
@@ -254,13 +268,13 @@ impl Program {
         self.metadata.as_ref().map_or(Ok(()), |metadata| metadata.put(cx))
     }
 
-    fn run_pipelines(&self, cx: &mut Context<'_>) -> Result<Ended, Failure> {
+    fn run_pipelines(&self, cx: &mut Context<'_>) -> Result<Ended, Thrown> {
         for (n, pipeline) in self.pipelines.iter().enumerate() {
             if !self.lets_pass(n, cx)? {
                 return Ok(Ended::PassedOver);
             }
-            cx.running = n;
-            match pipeline.run(cx)? {
+            cx.progress.running = n;
+            match pipeline.go(cx)? {
                 Flow::Next | Flow::Continue | Flow::GoTo(_) => {}
                 Flow::Drop => return Ok(Ended::Dropped),
                 Flow::Final | Flow::Return => return Ok(Ended::Kept),
@@ -270,12 +284,27 @@ impl Program {
         Ok(if passes { Ended::Kept } else { Ended::PassedOver })
     }
 
-    fn lets_pass(&self, before: usize, cx: &Context<'_>) -> Result<bool, Failure> {
+    #[inline]
+    fn lets_pass(&self, before: usize, cx: &mut Context<'_>) -> Result<bool, Thrown> {
         match &self.guard {
-            Some(guard) if guard.before == before => guard.condition.holds(&cx.event, cx.origin),
+            Some(guard) if guard.before == before => {
+                guard.condition.holds(&cx.event, cx.origin).map_err(|failure| cx.throw(failure))
+            }
             _ => Ok(true),
         }
     }
+}
+
+fn read_event<'c>(cx: &mut Context<'c>, bytes: &'c [u8]) -> Result<(), Failure> {
+    cx.event.restart_empty(bytes);
+    let whole = cx.event.whole_record();
+    let root = json_read::read(&mut cx.event, whole, json_read::Duplicates::Last)
+        .map_err(|why| Failure::text(format!("the event can't be read: {why}")))?;
+    if !matches!(root, Slot::Map(_)) {
+        return Err(Failure::fixed("the event is no json object"));
+    }
+    cx.event.put(Event::ROOT, root);
+    Ok(())
 }
 
 /// How an event left the pipelines.
@@ -321,11 +350,13 @@ impl Metadata {
 impl Context<'_> {
     /// Puts the event out: what is staged for targets, or, if nothing ever was, the event as it is now.
     fn deliver(&mut self) -> Result<(), Failure> {
-        if self.commit(None) || self.committed {
+        if self.commit(None) || self.progress.committed {
             return Ok(());
         }
-        let routing = self.routing.take();
-        let routing = routing.map(|routing| self.out.routing(&routing));
+        let routing = match self.routing.take() {
+            Some(routing) => Some(self.out.routing(&routing)),
+            None => None,
+        };
         self.put_out(routing)
     }
 
@@ -350,6 +381,9 @@ impl Context<'_> {
 
     /// Puts out what was staged: all of it, or for one target. Says whether there was any.
     pub(crate) fn commit(&mut self, destination: Option<&str>) -> bool {
+        if self.staged.is_empty() {
+            return false;
+        }
         let mut any = false;
         let staged = std::mem::take(&mut self.staged);
         for entry in staged {
@@ -362,7 +396,7 @@ impl Context<'_> {
             let routing = Some(self.out.routing(&entry.routing));
             self.out.end_event(self.record, routing);
         }
-        self.committed |= any;
+        self.progress.committed |= any;
         any
     }
 }

@@ -6,8 +6,9 @@
 use crate::condition::Condition;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::program::StepId;
+use crate::program::{MAX_STEPS, StepId};
 use crate::ticks;
+use crate::watch::{note_failed, note_skipped};
 use event::model::{Event, KeyId, Path, Slot};
 use std::fmt;
 use std::sync::Arc;
@@ -35,6 +36,14 @@ pub enum Flow {
 /// What running something gives.
 pub type Ran = Result<Flow, Failure>;
 
+/// A failure on its way to a handler. It lies in the context meanwhile, so that what is handed from step to step in the
+/// usual case fits a register.
+#[derive(Debug)]
+pub(crate) struct Thrown;
+
+/// What running steps gives.
+pub(crate) type Went = Result<Flow, Thrown>;
+
 /// Something that works on one event. No I/O, no waiting.
 pub trait Processor: Send + Sync {
     /// Works on the event.
@@ -53,6 +62,8 @@ pub(crate) struct Step {
     pub(crate) on_failure: Option<Handler>,
     pub(crate) on_success: Option<Block>,
     pub(crate) processor: Box<dyn Processor>,
+    /// Whether its program is watched.
+    pub(crate) is_watched: bool,
 }
 
 /// Steps in order.
@@ -90,27 +101,38 @@ pub(crate) struct FailureNames {
 }
 
 impl Step {
-    fn run(&self, cx: &mut Context<'_>) -> Ran {
-        if cx.fuel == 0 {
-            return Err(Failure::limit(
-                "the event took more steps than it may; look for a go_to that never ends",
-            ));
+    fn run(&self, cx: &mut Context<'_>) -> Went {
+        if cx.progress.fuel == 0 {
+            return Err(cx.throw(Failure::limit(format!(
+                "the event took more steps than the {MAX_STEPS} it may; look for a go_to that never ends"
+            ))));
         }
-        cx.fuel -= 1;
-        let result = match &self.condition {
-            None => self.execute(cx),
-            Some(condition) => match condition.holds(&cx.event, cx.origin) {
-                Ok(false) => return Ok(Flow::Next),
-                Ok(true) => self.execute(cx),
-                Err(failure) => Err(failure),
-            },
-        };
-        match result {
+        cx.progress.fuel -= 1;
+        if let Some(condition) = &self.condition {
+            match condition.holds(&cx.event, cx.origin) {
+                Ok(true) => {}
+                Ok(false) => {
+                    if self.is_watched {
+                        note_skipped(self.id, cx);
+                    }
+                    return Ok(Flow::Next);
+                }
+                Err(failure) => {
+                    if self.is_watched {
+                        note_failed(self.id, &failure, cx);
+                    }
+                    return self.failed(failure, cx);
+                }
+            }
+        }
+        match self.execute(cx) {
+            Ok(flow @ (Flow::Next | Flow::GoTo(_))) if self.on_success.is_none() => Ok(flow),
             Ok(flow) => self.succeeded(flow, cx),
             Err(failure) => self.failed(failure, cx),
         }
     }
 
+    #[inline]
     fn execute(&self, cx: &mut Context<'_>) -> Ran {
         let start = ticks::now();
         let result = self.processor.run(cx);
@@ -120,38 +142,43 @@ impl Step {
         result
     }
 
-    fn succeeded(&self, flow: Flow, cx: &mut Context<'_>) -> Ran {
-        if flow == Flow::Drop && cx.dropped_by.is_none() {
-            cx.dropped_by = Some(self.id);
+    fn succeeded(&self, flow: Flow, cx: &mut Context<'_>) -> Went {
+        if flow == Flow::Drop && cx.progress.dropped_by.is_none() {
+            cx.progress.dropped_by = Some(self.id);
             cx.room.tallies[self.id.0 as usize].dropped += 1;
         }
         let Some(block) = &self.on_success else { return Ok(flow) };
-        match nested(cx, |cx| block.run(cx))? {
+        match deeper(cx, |cx| block.go(cx))? {
             Flow::Next => Ok(flow),
             other => Ok(other),
         }
     }
 
     #[cold]
-    fn failed(&self, mut failure: Failure, cx: &mut Context<'_>) -> Ran {
+    fn failed(&self, mut failure: Failure, cx: &mut Context<'_>) -> Went {
         cx.room.tallies[self.id.0 as usize].failed += 1;
         failure.step.get_or_insert(self.id);
         if failure.is_final {
-            return Err(failure);
+            return Err(cx.throw(failure));
         }
         let result = match &self.on_failure {
             Some(handler) => handler.run(failure, cx),
-            None => Err(failure),
+            None => Err(cx.throw(failure)),
         };
         match result {
-            Err(failure) if self.ignore_failure && !failure.is_final => Ok(Flow::Next),
+            Err(Thrown) if self.ignore_failure && !cx.has_thrown_final() => Ok(Flow::Next),
             other => other,
         }
     }
 }
 
 impl Block {
+    /// Runs the steps, for a processor that has some.
     pub(crate) fn run(&self, cx: &mut Context<'_>) -> Ran {
+        self.go(cx).map_err(|Thrown| cx.catch())
+    }
+
+    pub(crate) fn go(&self, cx: &mut Context<'_>) -> Went {
         let mut at = 0;
         while let Some(step) = self.steps.get(at) {
             match step.run(cx)? {
@@ -162,7 +189,7 @@ impl Block {
                 },
                 other => return Ok(other),
             }
-            if cx.recovered {
+            if cx.progress.recovered {
                 return Ok(Flow::Next);
             }
         }
@@ -177,20 +204,20 @@ impl Block {
 impl Handler {
     /// Runs the handler. Its failure is the failure of what it handles.
     #[cold]
-    pub(crate) fn run(&self, failure: Failure, cx: &mut Context<'_>) -> Ran {
-        self.note(&failure, cx)?;
-        cx.handlers += 1;
-        let result = nested(cx, |cx| self.block.run(cx));
-        cx.handlers -= 1;
-        self.forget(cx);
-        cx.recovered = false;
-        match result {
-            Err(mut inner) => {
-                inner.step = inner.step.or(failure.step);
-                Err(inner)
-            }
-            flow => flow,
+    pub(crate) fn run(&self, failure: Failure, cx: &mut Context<'_>) -> Went {
+        if let Err(obstacle) = self.note(&failure, cx) {
+            return Err(cx.throw(obstacle));
         }
+        cx.progress.handlers += 1;
+        let result = deeper(cx, |cx| self.block.go(cx));
+        cx.progress.handlers -= 1;
+        self.forget(cx);
+        cx.progress.recovered = false;
+        result.map_err(|Thrown| {
+            let mut inner = cx.catch();
+            inner.step = inner.step.or(failure.step);
+            cx.throw(inner)
+        })
     }
 
     fn note(&self, failure: &Failure, cx: &mut Context<'_>) -> Result<(), Failure> {
@@ -225,56 +252,97 @@ impl Handler {
 }
 
 impl Pipeline {
+    /// Runs the pipeline, for a processor that calls it.
     pub(crate) fn run(&self, cx: &mut Context<'_>) -> Ran {
+        self.go(cx).map_err(|Thrown| cx.catch())
+    }
+
+    pub(crate) fn go(&self, cx: &mut Context<'_>) -> Went {
         let result = match &self.announced {
-            None => self.run_inner(cx),
-            Some(path) => {
-                let outer = cx.event.get(path).unwrap_or(Slot::Null);
-                let name = cx.event.text(self.name.as_bytes())?;
-                cx.set(path, name)?;
-                let result = self.run_inner(cx);
-                cx.set(path, outer)?;
-                result
-            }
+            None => self.go_unannounced(cx),
+            Some(path) => self.go_announced(path, cx),
         };
         match result {
             Ok(Flow::Return) => Ok(Flow::Next),
-            Ok(Flow::GoTo(_)) => Err(Failure::fixed(
+            Ok(Flow::GoTo(_)) => Err(cx.throw(Failure::fixed(
                 "go_to leads into a group, loop or handler; its target must be beside it or further out",
-            )),
+            ))),
             other => other,
         }
     }
 
-    fn run_inner(&self, cx: &mut Context<'_>) -> Ran {
-        if let Some(condition) = &self.condition
-            && !condition.holds(&cx.event, cx.origin)?
-        {
+    fn go_announced(&self, path: &Path, cx: &mut Context<'_>) -> Went {
+        let outer = cx.event.get(path).unwrap_or(Slot::Null);
+        let name = cx.event.text(self.name.as_bytes()).map_err(Failure::from);
+        if let Err(failure) = name.and_then(|name| cx.set(path, name)) {
+            return Err(cx.throw(failure));
+        }
+        let result = self.go_unannounced(cx);
+        match cx.set(path, outer) {
+            Err(failure) if result.is_ok() => Err(cx.throw(failure)),
+            _ => result,
+        }
+    }
+
+    #[inline]
+    fn go_unannounced(&self, cx: &mut Context<'_>) -> Went {
+        if let Some(condition) = &self.condition {
+            match condition.holds(&cx.event, cx.origin) {
+                Ok(true) => {}
+                Ok(false) => return Ok(Flow::Next),
+                Err(failure) => return Err(cx.throw(failure)),
+            }
+        }
+        match self.block.go(cx) {
+            Err(Thrown) => self.failed(cx),
+            flow => flow,
+        }
+    }
+
+    #[cold]
+    fn failed(&self, cx: &mut Context<'_>) -> Went {
+        if cx.has_thrown_final() {
+            return Err(Thrown);
+        }
+        if self.ignore_failure {
             return Ok(Flow::Next);
         }
-        match self.block.run(cx) {
-            Err(failure) if failure.is_final => Err(failure),
-            Err(_) if self.ignore_failure => Ok(Flow::Next),
-            Err(failure) => match &self.on_failure {
-                Some(handler) => handler.run(failure, cx),
-                None => Err(failure),
-            },
-            flow => flow,
+        match &self.on_failure {
+            Some(handler) => {
+                let failure = cx.catch();
+                handler.run(failure, cx)
+            }
+            None => Err(Thrown),
         }
     }
 }
 
-/// Goes one level deeper.
+/// Goes one level deeper, for a processor that runs others.
 pub(crate) fn nested(cx: &mut Context<'_>, run: impl FnOnce(&mut Context<'_>) -> Ran) -> Ran {
-    if cx.depth >= MAX_CALL_DEPTH {
-        return Err(Failure::limit(format!(
-            "pipelines, groups, loops and handlers are more than {MAX_CALL_DEPTH} deep in each other"
-        )));
-    }
-    cx.depth += 1;
+    check_depth(cx)?;
+    cx.progress.depth += 1;
     let result = run(cx);
-    cx.depth -= 1;
+    cx.progress.depth -= 1;
     result
+}
+
+fn deeper(cx: &mut Context<'_>, run: impl FnOnce(&mut Context<'_>) -> Went) -> Went {
+    if let Err(failure) = check_depth(cx) {
+        return Err(cx.throw(failure));
+    }
+    cx.progress.depth += 1;
+    let result = run(cx);
+    cx.progress.depth -= 1;
+    result
+}
+
+fn check_depth(cx: &Context<'_>) -> Result<(), Failure> {
+    if cx.progress.depth < MAX_CALL_DEPTH {
+        return Ok(());
+    }
+    Err(Failure::limit(format!(
+        "pipelines, groups, loops and handlers are more than {MAX_CALL_DEPTH} deep in each other"
+    )))
 }
 
 impl fmt::Debug for Pipeline {

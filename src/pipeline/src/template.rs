@@ -206,6 +206,14 @@ impl ValueTemplate {
         })
     }
 
+    /// Its text, if it is one without fields in it.
+    pub fn as_constant_text(&self) -> Option<&[u8]> {
+        match self {
+            Self::Text(template) => template.as_constant(),
+            _ => None,
+        }
+    }
+
     /// Its value for this event.
     ///
     /// # Errors

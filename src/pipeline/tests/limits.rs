@@ -2,6 +2,7 @@
 
 use event::model::Keys;
 use pipeline::condition::Condition;
+use pipeline::limits::{self, Beyond};
 use pipeline::template::Template;
 use pipeline::{Form, Input, Library, Node, Origin, Output, Program, Scratch};
 use proptest::prelude::*;
@@ -99,6 +100,117 @@ fn what_failed_is_said_to_its_handler_and_counted() {
     }}]});
     let out = run(&handled, "{}");
     assert_eq!(out.json(0), br#"{"why":"rename t main: field [a] is missing"}"#);
+}
+
+/// Pipelines and an event that exceed a limit, the first pipeline being `main`.
+fn beyond(on: &str) -> (Value, String) {
+    let nested = |inner: Value, levels: usize| {
+        (0..levels).fold(inner, |inner, _| json!({"group": {"name": "g", "processors": [inner]}}))
+    };
+    let call = |name: &str| json!({"pipeline": {"name": name}});
+    let one = |processor: Value| json!({"main": [processor]});
+    let if_ = |condition: String| one(json!({"drop": {"if": condition}}));
+    let grok = |definitions: Value| {
+        one(json!({"grok": {"field": "m", "patterns": ["%{A99:x}"], "pattern_definitions": definitions}}))
+    };
+    let defined = |pattern: &dyn Fn(usize) -> String, from: usize| -> Value {
+        (from..100).map(|n| (format!("A{n}"), json!(pattern(n)))).collect()
+    };
+    let names = |count: usize, length: usize| -> String {
+        let field = |n: usize| format!("\"{n:0length$}\":1");
+        format!("{{{}}}", (0..count).map(field).collect::<Vec<_>>().join(","))
+    };
+    let again = |processor: Value| json!({"main": [{"comment": {"tag": "again"}}, processor, {"go_to": {"target_tag": "again"}}]});
+    let empty = "{}".to_owned();
+    match on {
+        "processors of all pipelines on the way of an event" => {
+            (json!({"main": vec![json!({"comment": {}}); 20_001]}), empty)
+        }
+        "processors written in each other, with the pipelines they call" => {
+            (one(nested(json!({"comment": {}}), 33)), empty)
+        }
+        "length of a condition" => (if_(format!("a == '{}'", "x".repeat(64 * 1024))), empty),
+        "nesting of a condition" => (if_(format!("{}a{}", "(".repeat(65), ")".repeat(65))), empty),
+        "compiled size of a regular expression" => (if_("a matches '(\\\\w{200}){20}'".to_owned()), empty),
+        "grok patterns in each other" => {
+            (grok(defined(&|n| if n == 50 { "x".to_owned() } else { format!("%{{A{}}}", n - 1) }, 50)), empty)
+        }
+        "expanded size of a grok expression" => {
+            let doubled = |n: usize| match n {
+                80 => "x".to_owned(),
+                n => format!("%{{A{0}}}%{{A{0}}}", n - 1),
+            };
+            (grok(defined(&doubled, 80)), empty)
+        }
+        "pipelines, groups, loops and handlers in each other" => {
+            // Each is flat enough by itself.
+            let pipelines = json!({
+                "p0": [nested(json!({"comment": {}}), 25)],
+                "p1": [nested(call("p0"), 25)],
+                "p2": [nested(call("p1"), 25)],
+                "main": [call("p0"), call("p1"), call("p2")],
+            });
+            (pipelines, empty)
+        }
+        "steps of one event, jumps by `go_to` included" => (again(json!({"comment": {}})), empty),
+        "elements that `foreach` goes over" => {
+            let all = json!({"foreach": {"field": "m", "processor": {"comment": {}}}});
+            (one(all), json!({"m": vec![0; 100_001]}).to_string())
+        }
+        "elements of a list that a condition makes" => (if_("len(1..100001) == 0".to_owned()), empty),
+        "steps of a regular expression with look-around" => {
+            let pattern =
+                json!({"gsub": {"field": "m", "pattern": "^(?:(x+)(?=x|y))+y$", "replacement": ""}});
+            (one(pattern), json!({"m": "x".repeat(100)}).to_string())
+        }
+        "nesting of an event" => {
+            let wrap = json!({"set": {"field": "x", "value": {"y": "{{x}}"}, "ignore_empty_value": true}});
+            (again(wrap), r#"{"x": {"y": 1}}"#.to_owned())
+        }
+        "fields and list elements of an event" => {
+            (json!({"main": []}), json!({"m": vec![0; 256 * 1024]}).to_string())
+        }
+        "what processors make of an event" => {
+            (again(json!({"set": {"field": "m", "value": "{{m}}{{m}}"}})), json!({"m": "text"}).to_string())
+        }
+        "names that only one event has" => (json!({"main": []}), names(4097, 129)),
+        "names of fields that are kept, in the whole process" => (json!({"main": []}), names(66_000, 6)),
+        "length of a name that is kept" => (json!({"main": []}), names(1, 129)),
+        _ => panic!("no test exceeds the limit on {on}"),
+    }
+}
+
+/// The processors of `main` in a group whose failure is ignored.
+fn ignoring(pipelines: &Value) -> Value {
+    let mut pipelines = pipelines.clone();
+    let inner = pipelines["main"].take();
+    pipelines["main"] = json!([{"group": {"name": "all", "processors": inner, "ignore_failure": true}}]);
+    pipelines
+}
+
+#[test]
+fn every_limit_of_the_reference_holds_and_says_so() {
+    for limit in limits::ALL {
+        let (pipelines, event) = beyond(limit.on);
+        let said = match limit.beyond {
+            Beyond::Refused => refused(&pipelines).join(" | "),
+            Beyond::Fails => {
+                let out = run(&ignoring(&pipelines), &event);
+                out.failed.first().map(|failed| failed.cause.to_string()).unwrap_or_default()
+            }
+            Beyond::StepFails => {
+                assert_eq!(run(&ignoring(&pipelines), &event).kept.len(), 1, "{}", limit.on);
+                let out = run(&pipelines, &event);
+                out.failed.first().map(|failed| failed.cause.to_string()).unwrap_or_default()
+            }
+            Beyond::Slower => {
+                let out = run(&pipelines, &event);
+                assert_eq!(out.json(0), event.as_bytes(), "{}", limit.on);
+                limit.value.to_string()
+            }
+        };
+        assert!(said.contains(&limit.value.to_string()), "{}: {said:?}", limit.on);
+    }
 }
 
 proptest! {

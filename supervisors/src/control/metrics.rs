@@ -1,6 +1,6 @@
 //! The Prometheus text format (version 0.0.4) of all counters.
 
-use super::stats::{DeviceStats, JournalStats, LatencyStats, Named, Stats, TargetStats};
+use super::stats::{DeviceStats, JournalStats, LatencyStats, Named, ProcessorStats, Stats, TargetStats};
 use std::fmt::{Display, Write};
 
 /// The value of the `Content-Type` header.
@@ -15,6 +15,7 @@ pub fn render(stats: &Stats) -> String {
     }
     page.devices(&stats.devices);
     page.targets(&stats.targets);
+    page.processors(&stats.processors);
     page.0
 }
 
@@ -187,6 +188,28 @@ impl Page {
         for target in targets {
             self.histogram(name, ("target", &target.name), &target.latency);
         }
+    }
+
+    fn processors(&mut self, processors: &[ProcessorStats]) {
+        let mut all = |name, help, value: fn(&ProcessorStats) -> f64| {
+            self.head(name, Counter, help);
+            for one in processors {
+                let step = one.step.to_string();
+                let labels = [
+                    ("pipeline", &*one.pipeline),
+                    ("step", &*step),
+                    ("processor", &*one.processor),
+                    ("tag", &*one.tag),
+                ];
+                self.sample(name, &labels, value(one));
+            }
+        };
+        all("vmetric_processor_executed_total", "How often it ran.", |p| p.executed as f64);
+        let failed = "How often it failed, whether or not a handler took it.";
+        all("vmetric_processor_failed_total", failed, |p| p.failed as f64);
+        all("vmetric_processor_dropped_total", "Events that it dropped.", |p| p.dropped as f64);
+        let seconds = "The time it took, with all processors inside it.";
+        all("vmetric_processor_seconds_total", seconds, |p| p.seconds);
     }
 
     fn histogram(&mut self, name: &str, whose: (&str, &str), latency: &LatencyStats) {

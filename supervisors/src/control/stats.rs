@@ -5,6 +5,7 @@
 
 use super::process::ProcessStats;
 use super::view::View;
+use crate::step_counters::StepKey;
 use actors::child::State;
 use actors::data::device::{ByName, Device};
 use actors::data::target::{SpoolMeters, Target};
@@ -12,6 +13,7 @@ use actors::journal::Status;
 use actors::quarantine::QuarantineMeters;
 use event::flow::ByCause;
 use event::{Cause, Latency};
+use pipeline::StepCounts;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
@@ -34,6 +36,9 @@ pub struct Stats {
     pub devices: Vec<DeviceStats>,
     /// By name; those that were in the configuration once, too.
     pub targets: Vec<TargetStats>,
+    /// By pipeline, and in it as they are written; those that were in the configuration once, too.
+    #[serde(default)]
+    pub processors: Vec<ProcessorStats>,
     /// Memory for received data.
     pub budget: BudgetStats,
     /// The journal; none without persistent storage.
@@ -214,6 +219,27 @@ pub struct SpoolStats {
     pub seconds_left: Option<u64>,
 }
 
+/// What a processor did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProcessorStats {
+    /// The pipeline it stands in.
+    pub pipeline: String,
+    /// Which of its processors, from 1.
+    pub step: u32,
+    /// The processor's name.
+    pub processor: String,
+    /// Its tag; may be empty.
+    pub tag: String,
+    /// How often it ran.
+    pub executed: u64,
+    /// How often it failed, whether or not a handler took it.
+    pub failed: u64,
+    /// Events that it dropped.
+    pub dropped: u64,
+    /// The time it took, with all processors inside it.
+    pub seconds: f64,
+}
+
 /// How long batches took, as a histogram.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LatencyStats {
@@ -236,6 +262,7 @@ impl Stats {
             uptime_seconds: view.uptime().as_secs_f64(),
             devices: view.inventory().devices().iter().map(|device| DeviceStats::of(device, at)).collect(),
             targets: view.inventory().targets().iter().map(|target| TargetStats::of(target)).collect(),
+            processors: view.steps().now().into_iter().map(ProcessorStats::of).collect(),
             budget: BudgetStats { used: view.budget().used(), capacity: view.budget().capacity() },
             journal: view.journal().as_ref().map(JournalStats::of),
             quarantine: QuarantineStats::of(view.quarantine().meters()),
@@ -315,6 +342,21 @@ impl DeviceStats {
             ended: by_name(&meters.ended),
             silent_seconds: (last > 0).then(|| now.saturating_sub(last) as f64 / 1e9),
             budget_used: device.share.used(),
+        }
+    }
+}
+
+impl ProcessorStats {
+    fn of((key, counts): (StepKey, StepCounts)) -> Self {
+        Self {
+            pipeline: key.pipeline.to_string(),
+            step: key.number,
+            processor: key.kind.to_owned(),
+            tag: key.tag.to_string(),
+            executed: counts.executed,
+            failed: counts.failed,
+            dropped: counts.dropped,
+            seconds: counts.nanos as f64 / 1e9,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::Inventory;
 use crate::replay::{DeviceWays, PresentWay, Replayer};
+use crate::step_counters::StepCounters;
 use crate::wiring::{WayView, ways};
 use actors::child::Tree;
 use actors::journal::{Custody, Status as JournalStatus};
@@ -39,6 +40,7 @@ pub struct View(Arc<Inner>);
 struct Inner {
     tree: Tree,
     inventory: Inventory,
+    steps: StepCounters,
     budget: Budget,
     clock: Clock,
     began: Instant,
@@ -90,9 +92,11 @@ impl View {
     ) -> Self {
         let began = clock.now();
         let (told, configurations) = (Mutex::default(), watch::Sender::new(0));
+        let steps = StepCounters::default();
         Self(Arc::new(Inner {
             tree,
             inventory,
+            steps,
             budget,
             clock,
             began,
@@ -112,6 +116,11 @@ impl View {
     /// Devices and targets with their counters.
     pub fn inventory(&self) -> &Inventory {
         &self.0.inventory
+    }
+
+    /// What processors did.
+    pub fn steps(&self) -> &StepCounters {
+        &self.0.steps
     }
 
     /// The memory for received data.

@@ -35,16 +35,20 @@ pub(crate) enum Group {
     Kept,
     /// The operating system's service.
     Service,
-    /// Messages for tests.
-    Generator,
+    /// What needs no Director.
+    Tools,
     /// About the program.
     General,
+    /// With `-pipeline`; in the help of that.
+    Pipeline,
+    /// With `-generator`; in the help of that.
+    Generator,
 }
 
 impl Group {
-    /// All groups, in the order of the help.
+    /// The groups of the help page, in its order.
     pub(crate) const ALL: [Self; 6] =
-        [Self::Run, Self::Look, Self::Kept, Self::Service, Self::Generator, Self::General];
+        [Self::Run, Self::Look, Self::Kept, Self::Service, Self::Tools, Self::General];
 
     /// Its title.
     pub(crate) fn title(self) -> &'static str {
@@ -53,8 +57,10 @@ impl Group {
             Self::Look => "ask a running Director (of the same -path)",
             Self::Kept => "what is on disk",
             Self::Service => "systemd service (as root)",
-            Self::Generator => "generator",
+            Self::Tools => "tools (-help beside them lists their flags)",
             Self::General => "general",
+            Self::Pipeline => "with -pipeline, and the -path or -config-path where it is",
+            Self::Generator => "with -generator",
         }
     }
 }
@@ -100,11 +106,29 @@ pub(crate) const FLAGS: &[Flag] = &[
     flag("json", Nothing, Group::Kept, "replay to this target only; print JSON, one object a line"),
     flag("service", Value("ACTION"), Group::Service, "install, uninstall, start, stop or restart"),
     flag("service-name", Value("NAME"), Group::Service, "its name (default: vmetric-director)"),
-    flag("generator", Nothing, Group::Generator, "send test messages"),
-    flag("protocol", Value("NAME"), Group::Generator, ""),
-    flag("address", Value("IP:PORT"), Group::Generator, "syslog (UDP), tcp or http, to 127.0.0.1:514"),
-    flag("severity", Value("NAME"), Group::Generator, ""),
-    flag("message", Value("TEXT"), Group::Generator, "severity (Error) and text of the messages"),
+    flag("pipeline", Nothing, Group::Tools, "run a pipeline on events of a file, to test it"),
+    flag("generator", Nothing, Group::Tools, "send test messages"),
+    flag("name", Value("NAME"), Group::Pipeline, "which pipeline; not needed where there is one only"),
+    flag(
+        "input",
+        Value("INPUT"),
+        Group::Pipeline,
+        "JSON, JSON Lines or raw lines: a file, - for stdin, or the event itself",
+    ),
+    flag("output", Value("FILE"), Group::Pipeline, "write the result there"),
+    flag(
+        "expected",
+        Value("FILE"),
+        Group::Pipeline,
+        "compare the result with these events; exit code 1 if it differs",
+    ),
+    flag("diff", Nothing, Group::Pipeline, "with -expected: show each difference"),
+    flag("visualize", Nothing, Group::Pipeline, "JSON over several lines, with sorted keys"),
+    flag("extended", Nothing, Group::Pipeline, "what became of each event, and what each processor did"),
+    flag("protocol", Value("NAME"), Group::Generator, "syslog (UDP), tcp or http (default: syslog)"),
+    flag("address", Value("ADDRESS"), Group::Generator, "to whom (default: 127.0.0.1:514)"),
+    flag("severity", Value("NAME"), Group::Generator, "of the messages (default: Error)"),
+    flag("message", Value("TEXT"), Group::Generator, "what they say"),
     flag(
         "file-path",
         Value("FILE"),

@@ -5,6 +5,7 @@ mod check;
 mod generator;
 mod info;
 mod journal;
+mod pipeline;
 mod quarantine;
 mod service;
 mod shown;
@@ -14,6 +15,7 @@ mod test_device;
 mod top;
 mod version;
 
+use crate::arguments::table::Group;
 use crate::arguments::{Arguments, Mistake, help};
 use crate::daemon;
 use crate::exit::Exit;
@@ -25,7 +27,7 @@ use std::io::{self, Write};
 type Command = (&'static str, fn(&Arguments, &Place) -> Result<Exit, Failed>);
 
 /// Those that exclude each other.
-const COMMANDS: [Command; 17] = [
+const COMMANDS: [Command; 18] = [
     ("help", |_, _| say(&help::page())),
     ("version", |_, _| version::version()),
     ("compare-version", |arguments, _| version::compare(arguments)),
@@ -41,6 +43,7 @@ const COMMANDS: [Command; 17] = [
     ("stop", |_, place| stop::stop(place)),
     ("quarantine", quarantine::quarantine),
     ("journal", journal::journal),
+    ("pipeline", pipeline::pipeline),
     ("service", service::service),
     ("generator", |arguments, _| generator::generator(arguments)),
 ];
@@ -48,6 +51,12 @@ const COMMANDS: [Command; 17] = [
 /// Does what the command line asks for.
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failed> {
     let place = Place::of(arguments);
+    if arguments.has("help") {
+        let tool = [("pipeline", Group::Pipeline), ("generator", Group::Generator)];
+        if let Some((_, group)) = tool.iter().find(|(tool, _)| arguments.has(tool)) {
+            return say(&help::of(*group));
+        }
+    }
     let mut asked = COMMANDS.iter().filter(|(flag, _)| arguments.has(flag));
     match (asked.next(), asked.next()) {
         (Some((first, _)), Some((second, _))) => Err(Failed::new(

@@ -6,9 +6,9 @@ use crate::exit::Exit;
 use crate::failed::Failed;
 use crate::place::Place;
 use std::fmt::Write;
-use supervisors::control::stats::{DeviceStats, Named, QuarantineStats, Stats, TargetStats};
+use supervisors::control::stats::{DeviceStats, Named, ProcessorStats, QuarantineStats, Stats, TargetStats};
 
-/// Prints the counters of devices and targets since the start.
+/// Prints the counters of devices, targets and processors since the start.
 pub(super) fn stats(place: &Place) -> Result<Exit, Failed> {
     let stats: Stats = block_on(Client::of(place).get("/stats"))?;
     say(&table(&stats))
@@ -37,6 +37,7 @@ fn table(stats: &Stats) -> String {
             journal.lost,
         );
     }
+    write_processors(&mut text, &stats.processors);
     let (used, capacity) = (stats.budget.used / 1024, stats.budget.capacity / 1024);
     let _ = write!(
         text,
@@ -55,6 +56,23 @@ fn table(stats: &Stats) -> String {
         );
     }
     text
+}
+
+fn write_processors(text: &mut String, processors: &[ProcessorStats]) {
+    if processors.is_empty() {
+        return;
+    }
+    let _ =
+        writeln!(text, "\n{:<24} {:>14} {:>14} {:>10}  and", "processor", "executed", "failed", "ns each");
+    for one in processors {
+        let ProcessorStats { executed, failed, .. } = one;
+        let name = format!("{}/{} {}", one.pipeline, one.step, one.processor);
+        let each = one.seconds * 1e9 / (*executed).max(1) as f64;
+        let tag = if one.tag.is_empty() { String::new() } else { format!("tag {} ", one.tag) };
+        let dropped = if one.dropped > 0 { format!("dropped {}", one.dropped) } else { String::new() };
+        let line = format!("{name:<24} {executed:>14} {failed:>14} {each:>10.0}  {tag}{dropped}");
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
 }
 
 fn besides_device(device: &DeviceStats) -> String {

@@ -3,7 +3,18 @@
 use super::keys::{FIRST_LOCAL, KeyId, Keys, LaneKeys};
 use super::path::{Path, Segment};
 use super::slot::{Children, NodeId, Slot, Span};
-use super::{MAX_ARENA_BYTES, MAX_NODES, Obstacle};
+use super::{MAX_ARENA_BYTES, MAX_LOCAL_NAMES, MAX_NODES, Obstacle};
+
+/// The nodes of an event that only has its record: the root and `message`. Copied as a whole, since writing a node part
+/// by part and then moving it makes the processor wait for its own writes.
+const START: [Node; 2] = [
+    Node {
+        key: KeyId::NONE,
+        next: NodeId::NONE,
+        slot: Slot::Map(Children { first: NodeId(1), last: NodeId(1), count: 1 }),
+    },
+    Node { key: KeyId::MESSAGE, next: NodeId::NONE, slot: Slot::Null },
+];
 
 /// What is kept for the next event; an event that needed more gives the rest back.
 const KEEP_ARENA_BYTES: usize = 256 * 1024;
@@ -49,7 +60,7 @@ impl Document {
     pub fn new(keys: &Keys) -> Self {
         Self {
             keys: LaneKeys::new(keys),
-            nodes: Vec::with_capacity(64),
+            nodes: START.to_vec(),
             arena: Vec::with_capacity(4096),
             local_names: Vec::new(),
             spare: Vec::new(),
@@ -60,28 +71,39 @@ impl Document {
 
     /// Starts the event of a record: an object with the record as `message`.
     pub fn start<'e>(&'e mut self, record: &'e [u8]) -> Event<'e> {
-        let event = self.start_empty(record);
-        let message = Span::in_record(0, record.len());
-        let node = NodeId(1);
-        event.doc.nodes.push(Node { key: KeyId::MESSAGE, next: NodeId::NONE, slot: Slot::Text(message) });
-        event.doc.nodes[0].slot = Slot::Map(Children { first: node, last: node, count: 1 });
+        let mut event = Event { doc: self, record };
+        event.restart(record);
         event
     }
 
     /// Starts an event without fields, whose texts may be parts of `record`. Only paths that were compiled before
     /// may be used on it.
     pub fn start_empty<'e>(&'e mut self, record: &'e [u8]) -> Event<'e> {
+        let mut event = Event { doc: self, record };
+        event.restart_empty(record);
+        event
+    }
+
+    /// Forgets the event; the first two nodes are those of a new one.
+    #[inline]
+    fn reset(&mut self) {
         self.keys.catch_up();
-        self.nodes.clear();
+        if self.arena.capacity() > KEEP_ARENA_BYTES || self.nodes.capacity() > KEEP_NODES {
+            self.shrink();
+        }
+        self.nodes.truncate(START.len());
+        self.nodes[..START.len()].copy_from_slice(&START);
         self.arena.clear();
         self.local_names.clear();
-        if self.arena.capacity() > KEEP_ARENA_BYTES || self.nodes.capacity() > KEEP_NODES {
-            self.arena.shrink_to(KEEP_ARENA_BYTES);
-            self.nodes.shrink_to(KEEP_NODES);
-            self.spare = Vec::new();
-        }
-        self.nodes.push(Node { key: KeyId::NONE, next: NodeId::NONE, slot: Slot::Map(Children::EMPTY) });
-        Event { doc: self, record }
+    }
+
+    #[cold]
+    fn shrink(&mut self) {
+        self.nodes.truncate(START.len());
+        self.arena.clear();
+        self.arena.shrink_to(KEEP_ARENA_BYTES);
+        self.nodes.shrink_to(KEEP_NODES);
+        self.spare = Vec::new();
     }
 
     /// The same event again, after its view was given up.
@@ -95,6 +117,21 @@ impl Document {
 impl<'e> Event<'e> {
     /// The root, a map.
     pub const ROOT: NodeId = NodeId(0);
+
+    /// Gives this event up for that of another record: an object with the record as `message`.
+    #[inline]
+    pub fn restart(&mut self, record: &'e [u8]) {
+        self.record = record;
+        self.doc.reset();
+        self.doc.nodes[1].slot = Slot::Text(Span::in_record(0, record.len()));
+    }
+
+    /// Gives this event up for one without fields, whose texts may be parts of `record`.
+    pub fn restart_empty(&mut self, record: &'e [u8]) {
+        self.record = record;
+        self.doc.reset();
+        self.doc.nodes[0].slot = Slot::Map(Children::EMPTY);
+    }
 
     /// The record as received.
     pub fn record(&self) -> &'e [u8] {
@@ -164,7 +201,7 @@ impl<'e> Event<'e> {
             return Ok(key);
         }
         if self.doc.local_names.len() >= MAX_LOCAL_NAMES {
-            return Err(Obstacle::TooManyNodes);
+            return Err(Obstacle::TooManyNames);
         }
         let span = self.add_bytes(name)?;
         self.doc.local_names.push(span);
@@ -231,6 +268,7 @@ impl<'e> Event<'e> {
         self.find(path).map(|node| self.slot(node))
     }
 
+    #[inline]
     pub(crate) fn step(&self, node: NodeId, segment: Segment) -> Option<NodeId> {
         match self.slot(node) {
             Slot::Map(map) => self.field(map, segment.key),
@@ -243,6 +281,7 @@ impl<'e> Event<'e> {
     ///
     /// # Errors
     /// When the event would take too many bytes.
+    #[inline]
     pub fn add_bytes(&mut self, bytes: &[u8]) -> Result<Span, Obstacle> {
         let start = self.doc.arena.len();
         if bytes.len() > MAX_ARENA_BYTES - start.min(MAX_ARENA_BYTES) {
@@ -289,14 +328,13 @@ impl<'e> Event<'e> {
         result
     }
 
+    #[inline]
     pub(crate) fn add_node(&mut self, key: KeyId, slot: Slot) -> Result<NodeId, Obstacle> {
         add_node(&mut self.doc.nodes, key, slot)
     }
 }
 
-/// Names of one event that the table did not take: looked up one by one, hence few.
-const MAX_LOCAL_NAMES: usize = 4096;
-
+#[inline]
 pub(crate) fn add_node(nodes: &mut Vec<Node>, key: KeyId, slot: Slot) -> Result<NodeId, Obstacle> {
     let at = nodes.len();
     if at >= MAX_NODES {

@@ -33,14 +33,26 @@ impl Event<'_> {
     /// # Errors
     /// As [`set`](Self::set).
     pub fn set_from(&mut self, node: NodeId, segments: &[Segment], slot: Slot) -> Result<NodeId, Obstacle> {
+        let Some((last, parents)) = segments.split_last() else {
+            self.put(node, slot);
+            return Ok(node);
+        };
         let mut node = node;
-        for segment in segments {
+        for segment in parents {
             node = self.step_or_make(node, *segment)?;
         }
+        node = match self.slot(node) {
+            Slot::Map(map) => match self.field(map, last.key) {
+                Some(found) => found,
+                None => return self.append_child(node, last.key, slot),
+            },
+            _ => self.step_or_make(node, *last)?,
+        };
         self.put(node, slot);
         Ok(node)
     }
 
+    #[inline]
     fn step_or_make(&mut self, node: NodeId, segment: Segment) -> Result<NodeId, Obstacle> {
         match self.slot(node) {
             Slot::Map(map) => match self.field(map, segment.key) {
@@ -92,6 +104,7 @@ impl Event<'_> {
     ///
     /// # Errors
     /// When `parent` is neither map nor list, or a limit is reached.
+    #[inline]
     pub fn append_child(&mut self, parent: NodeId, key: KeyId, slot: Slot) -> Result<NodeId, Obstacle> {
         let mut children = match self.slot(parent) {
             Slot::Map(children) | Slot::List(children) => children,
@@ -107,6 +120,7 @@ impl Event<'_> {
     ///
     /// # Errors
     /// When a limit is reached.
+    #[inline]
     pub fn append_to(&mut self, children: &mut Children, key: KeyId, slot: Slot) -> Result<NodeId, Obstacle> {
         let node = self.add_node(key, slot)?;
         self.link(children, node);
@@ -121,6 +135,7 @@ impl Event<'_> {
         self.append_to(list, KeyId::NONE, slot)
     }
 
+    #[inline]
     fn link(&mut self, children: &mut Children, node: NodeId) {
         match children.last.some() {
             None => children.first = node,
@@ -130,6 +145,7 @@ impl Event<'_> {
         children.count += 1;
     }
 
+    #[inline]
     fn put_children(&mut self, parent: NodeId, children: Children) {
         let slot = &mut self.doc.nodes[parent.0 as usize].slot;
         match slot {
@@ -223,6 +239,7 @@ impl Event<'_> {
     ///
     /// # Errors
     /// When the event would take too many bytes.
+    #[inline]
     pub fn text(&mut self, text: &[u8]) -> Result<Slot, Obstacle> {
         Ok(Slot::Text(self.add_bytes(text)?))
     }

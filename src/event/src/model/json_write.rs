@@ -43,23 +43,25 @@ fn write_fields(
     depth: usize,
     wanted: impl Fn(KeyId) -> bool,
 ) -> Result<(), Obstacle> {
-    out.push(b'{');
     let start = out.len();
     for node in event.children(map) {
         let key = event.key(node);
         if !wanted(key) {
             continue;
         }
-        if out.len() > start {
-            out.push(b',');
-        }
         if key.0 < FIRST_LOCAL {
-            out.extend_from_slice(event.doc.keys.json(key));
+            event.doc.keys.write_json(key, out);
         } else {
+            out.push(b',');
             write_text(event.key_text(key), out);
             out.push(b':');
         }
         write_slot(event, event.slot(node), out, depth + 1)?;
+    }
+    // The comma before the first name gives way to the brace.
+    match out.get_mut(start) {
+        Some(first) => *first = b'{',
+        None => out.push(b'{'),
     }
     out.push(b'}');
     Ok(())
@@ -182,14 +184,15 @@ fn is_plain(text: &[u8]) -> bool {
 #[inline]
 fn mark_special(block: &[u8; BLOCK], special: &mut [u8; BLOCK]) {
     for (byte, special) in block.iter().zip(special) {
-        *special |= u8::from(is_special(*byte));
+        // All bits, as vector comparisons have it; 0 or 1 would cost an instruction more.
+        *special |= if is_special(*byte) { u8::MAX } else { 0 };
     }
 }
 
 #[inline]
 fn is_special(byte: u8) -> bool {
-    // One comparison for control characters and what is beyond ASCII.
-    (byte.wrapping_sub(b' ') > 0x7f - b' ') | (byte == b'"') | (byte == b'\\')
+    // One comparison for control characters and what is beyond ASCII, which is negative.
+    (byte.cast_signed() < b' '.cast_signed()) | (byte == b'"') | (byte == b'\\')
 }
 
 /// Has a bit set where [`is_special`] holds, and seldom elsewhere ("Bit Twiddling Hacks": bytes less than n, zero bytes).

@@ -138,12 +138,13 @@ impl Table {
 pub struct LaneKeys {
     shared: Keys,
     names: Vec<Name>,
+    /// The names, and [`SHORT`] bytes behind them, so that as many can be read from each.
     bytes: Vec<u8>,
     ids: HashTable<u32>,
     hasher: DefaultHashBuilder,
 }
 
-/// Where a name lies in `bytes`: as it is, and as `"name":`.
+/// Where a name lies in `bytes`: as it is, and as `,"name":`.
 #[derive(Clone, Copy, Debug)]
 struct Name {
     text: u32,
@@ -151,13 +152,16 @@ struct Name {
     end: u32,
 }
 
+/// Most names are no longer than this in JSON, and a copy of so many bytes, needed or not, takes two instructions.
+const SHORT: usize = 32;
+
 impl LaneKeys {
     /// A copy of `shared`.
     pub fn new(shared: &Keys) -> Self {
         let mut keys = Self {
             shared: shared.clone(),
             names: Vec::new(),
-            bytes: Vec::new(),
+            bytes: vec![0; SHORT],
             ids: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
         };
@@ -185,12 +189,15 @@ impl LaneKeys {
 
     fn add(&mut self, name: &[u8]) {
         let id = self.names.len() as u32;
+        self.bytes.truncate(self.bytes.len() - SHORT);
         let text = self.bytes.len() as u32;
         self.bytes.extend_from_slice(name);
         let json = self.bytes.len() as u32;
+        self.bytes.push(b',');
         write_text(name, &mut self.bytes);
         self.bytes.push(b':');
         self.names.push(Name { text, json, end: self.bytes.len() as u32 });
+        self.bytes.extend_from_slice(&[0; SHORT]);
         let Self { names, bytes, ids, hasher, .. } = self;
         ids.insert_unique(hasher.hash_one(name), id, |id| hasher.hash_one(text_of(names, bytes, *id)));
     }
@@ -220,9 +227,19 @@ impl LaneKeys {
         self.names.len()
     }
 
-    pub(crate) fn json(&self, key: KeyId) -> &[u8] {
+    /// Appends `,"name":`.
+    #[inline]
+    pub(crate) fn write_json(&self, key: KeyId, out: &mut Vec<u8>) {
         let name = self.names[key.0 as usize];
-        &self.bytes[name.json as usize..name.end as usize]
+        let (start, end) = (name.json as usize, name.end as usize);
+        match self.bytes[start..].first_chunk::<SHORT>() {
+            Some(block) if end - start <= SHORT => {
+                let len = out.len() + (end - start);
+                out.extend_from_slice(block);
+                out.truncate(len);
+            }
+            _ => out.extend_from_slice(&self.bytes[start..end]),
+        }
     }
 }
 
@@ -235,6 +252,12 @@ fn text_of<'b>(names: &[Name], bytes: &'b [u8], id: u32) -> &'b [u8] {
 mod tests {
     use super::*;
 
+    fn json(keys: &LaneKeys, key: KeyId) -> String {
+        let mut out = Vec::new();
+        keys.write_json(key, &mut out);
+        String::from_utf8(out).expect("text")
+    }
+
     #[test]
     fn a_name_has_the_same_number_in_every_lane() {
         let keys = Keys::default();
@@ -245,7 +268,7 @@ mod tests {
         let mut second = LaneKeys::new(&keys);
         assert_eq!(second.id(b"host"), Some(compiled));
         assert_eq!(second.id(b"user"), Some(observed));
-        assert_eq!(second.json(observed), b"\"user\":");
+        assert_eq!(json(&second, observed), ",\"user\":");
     }
 
     #[test]
@@ -276,6 +299,8 @@ mod tests {
         let keys = Keys::default();
         let mut lane = LaneKeys::new(&keys);
         let id = lane.id(b"a\"b").expect("room");
-        assert_eq!((lane.text(id), lane.json(id)), (b"a\"b".as_slice(), b"\"a\\\"b\":".as_slice()));
+        assert_eq!((lane.text(id), json(&lane, id)), (b"a\"b".as_slice(), r#","a\"b":"#.to_owned()));
+        let long = lane.id(&[b'x'; 100]).expect("room");
+        assert_eq!(json(&lane, long), format!(",\"{}\":", "x".repeat(100)));
     }
 }

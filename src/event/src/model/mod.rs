@@ -31,7 +31,7 @@ pub mod slot;
 
 pub use document::{Document, Event};
 pub use event_edit::PathOfEvent;
-pub use keys::{KeyId, Keys, LaneKeys};
+pub use keys::{KeyId, Keys, LaneKeys, MAX_INTERNED_KEY_BYTES, MAX_INTERNED_KEYS};
 pub use path::{Path, PathError, Segment};
 pub use slot::{Children, Kind, NodeId, Slot, Span};
 
@@ -41,6 +41,8 @@ pub const MAX_DEPTH: usize = 128;
 pub const MAX_NODES: usize = 256 * 1024;
 /// How many bytes processors may make for one event.
 pub const MAX_ARENA_BYTES: usize = 16 * 1024 * 1024;
+/// Names of one event that the table did not take: looked up one by one, hence few.
+pub const MAX_LOCAL_NAMES: usize = 4096;
 
 /// Why an event can't be changed as asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +56,9 @@ pub enum Obstacle {
     /// The event would have too many fields or elements.
     #[error("the event has more than {MAX_NODES} fields and elements")]
     TooManyNodes,
+    /// The event would have too many names that the table does not keep.
+    #[error("the event has more than {MAX_LOCAL_NAMES} names of fields that are new or long")]
+    TooManyNames,
     /// The event would take too many bytes.
     #[error("the event takes more than {MAX_ARENA_BYTES} bytes")]
     TooLarge,

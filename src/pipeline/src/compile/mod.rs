@@ -5,6 +5,7 @@ mod options;
 pub(crate) mod spec;
 
 pub use options::{Options, Reported};
+use spec::COMMON;
 pub use spec::{Example, OptionDoc, Outcome, Spec};
 
 use crate::condition::Condition;
@@ -13,11 +14,12 @@ use crate::program::{Program, StepId, StepInfo, Uses};
 use crate::source::{Diagnostic, Entry, Node, Value};
 use crate::step::{Block, FailureNames, Handler, Pipeline, Step};
 use crate::suggest::closest;
+use crate::watch::Watched;
 use event::model::{KeyId, Keys, Path};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// How deep `on_failure`, `on_success`, `group` and `foreach` may be written in each other.
+/// How deep `on_failure`, `on_success`, `group`, `foreach` and called pipelines may be in each other.
 pub const MAX_BLOCK_DEPTH: usize = 32;
 /// How many steps a program may have.
 pub const MAX_PROGRAM_STEPS: usize = 20_000;
@@ -58,8 +60,15 @@ const PIPELINE_KEYS: [&str; 8] =
     ["name", "description", "tags", "processors", "if", "on_failure", "ignore_failure", "quarantine"];
 
 /// What every processor understands.
-pub(crate) const COMMON_OPTIONS: [&str; 7] =
-    ["if", "ignore_failure", "on_failure", "on_success", "tag", "description", "disabled"];
+pub(crate) const COMMON_OPTIONS: [&str; COMMON.len()] = {
+    let mut names = [""; COMMON.len()];
+    let mut at = 0;
+    while at < COMMON.len() {
+        names[at] = COMMON[at].name;
+        at += 1;
+    }
+    names
+};
 
 /// Compiles one program.
 pub struct Compiler<'c> {
@@ -83,6 +92,8 @@ pub struct Compiler<'c> {
     uses: Uses,
     /// Where pipelines put their name, if one of the library looks there.
     announced: Option<Path>,
+    /// Whether the program notes what its steps do.
+    is_watched: bool,
 }
 
 /// What `go_to` jumps to.
@@ -119,7 +130,14 @@ impl<'c> Compiler<'c> {
             depth: 0,
             uses: Uses::default(),
             announced: library.mentions("_ingest.pipeline").then(|| path("pipeline")),
+            is_watched: false,
         }
+    }
+
+    /// The steps of its program note what they do.
+    pub(crate) fn watched(mut self) -> Self {
+        self.is_watched = true;
+        self
     }
 
     pub(crate) fn program(mut self, names: &[&str]) -> Result<Program, Vec<Diagnostic>> {
@@ -227,8 +245,9 @@ impl<'c> Compiler<'c> {
     /// Several processors, or a single one.
     pub(crate) fn block(&mut self, node: &Node) -> Block {
         if self.depth >= MAX_BLOCK_DEPTH {
-            let what =
-                format!("processors are written more than {MAX_BLOCK_DEPTH} levels deep in each other");
+            let what = format!(
+                "processors, with the pipelines they call, are more than {MAX_BLOCK_DEPTH} levels deep in each other"
+            );
             self.problems.push(node.at.error(what, "move some of them to a pipeline of their own"));
             return Block::default();
         }
@@ -317,8 +336,12 @@ impl<'c> Compiler<'c> {
         let processor = Options::new(self, spec, entry).compile();
         let on_failure = options.get("on_failure").map(|node| self.handler(node));
         let on_success = options.get("on_success").map(|node| self.block(node));
-        let processor = processor.ok()?;
-        Some(Step { id, label, condition, ignore_failure, on_failure, on_success, processor })
+        let mut processor = processor.ok()?;
+        let is_watched = self.is_watched;
+        if is_watched {
+            processor = Box::new(Watched { step: id, inner: processor });
+        }
+        Some(Step { id, label, condition, ignore_failure, on_failure, on_success, processor, is_watched })
     }
 
     fn unknown(&mut self, entry: &Entry) {

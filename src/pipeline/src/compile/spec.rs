@@ -69,6 +69,17 @@ pub(crate) const fn optional(name: &'static str, default: &'static str, text: &'
     OptionDoc { name, required: false, default, text }
 }
 
+/// The options that all processors have.
+pub(crate) const COMMON: [OptionDoc; 7] = [
+    optional("if", "", "A condition; where it does not hold, the processor is passed over."),
+    optional("ignore_failure", "false", "Whether the flow goes on when the processor fails."),
+    optional("on_failure", "", "Processors that run when it fails. The failure is over if they succeed."),
+    optional("on_success", "", "Processors that run when it succeeds; then the flow goes on."),
+    optional("tag", "", "A name for error texts and `go_to`."),
+    optional("description", "", "A note."),
+    optional("disabled", "false", "Whether it is left out, as if it were not written."),
+];
+
 /// The options that many processors share.
 pub(crate) const FIELD: OptionDoc = required("field", "The field to work on.");
 pub(crate) const TARGET_FIELD: OptionDoc =

@@ -7,7 +7,7 @@ use memchr::memmem;
 use std::borrow::Cow;
 
 /// So many elements may a range, a split or a concatenation have.
-pub(super) const MAX_ELEMENTS: usize = 100_000;
+pub const MAX_ELEMENTS: usize = 100_000;
 
 type Called<'e> = Result<Val<'e>, Failure>;
 

@@ -19,6 +19,9 @@ mod lexer;
 mod parser;
 mod value;
 
+pub use functions::MAX_ELEMENTS;
+pub use parser::{MAX_BYTES, MAX_DEPTH};
+
 use crate::failure::Failure;
 use crate::origin::Origin;
 use event::model::{Event, Keys, Path, Slot};

@@ -9,9 +9,9 @@ use event::model::{Keys, Path};
 use std::sync::Arc;
 
 /// Nested deeper than this a condition is refused.
-const MAX_DEPTH: usize = 64;
+pub const MAX_DEPTH: usize = 64;
 /// Longer than this it is refused.
-const MAX_BYTES: usize = 64 * 1024;
+pub const MAX_BYTES: usize = 64 * 1024;
 
 pub(super) struct Parser<'p> {
     keys: &'p Keys,

@@ -4,8 +4,9 @@ const CALLS_OUT: &str = "it calls a service outside";
 const NOT_YET: &str = "it is not finished";
 const NO_SCRIPTS: &str = "scripts are not supported";
 
+/// Reasons, each with the processors that it holds for.
 #[rustfmt::skip]
-const ABSENT: &[(&str, &[&str])] = &[
+pub(crate) const ABSENT: &[(&str, &[&str])] = &[
     (CALLS_OUT, &[
         "alienvault", "anthropic", "azureai", "cloudflare", "defender", "dns_lookup", "ipqs", "kubernetes", "msteams",
         "openai", "pagerduty", "servicenow", "slack", "telegram", "virustotal", "wait",

@@ -8,7 +8,7 @@ use crate::step::{Block, Flow, Processor, Ran, nested};
 use event::model::{Children, Event, NodeId, Path, Slot};
 
 /// How many elements a list or object may have.
-pub(super) const MAX_ELEMENTS: usize = 100_000;
+pub(crate) const MAX_ELEMENTS: usize = 100_000;
 
 pub(super) static SPEC: Spec = Spec {
     name: "foreach",
@@ -76,9 +76,9 @@ impl Processor for Foreach {
         }
         // What an outer loop put there comes back afterwards.
         let outer = (cx.event.get(&self.value), cx.event.get(&self.key));
-        cx.loops += 1;
+        cx.progress.loops += 1;
         let result = self.each(cx, children, is_map);
-        cx.loops -= 1;
+        cx.progress.loops -= 1;
         for (path, value) in [(&self.value, outer.0), (&self.key, outer.1)] {
             match value {
                 Some(slot) => cx.set(path, slot)?,

@@ -42,11 +42,11 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
 
 impl Processor for Group {
     fn run(&self, cx: &mut Context<'_>) -> Ran {
-        if self.parent.is_some() && self.parent != cx.last_group {
+        if self.parent.is_some() && self.parent != cx.progress.last_group {
             return Ok(Flow::Next);
         }
         let flow = nested(cx, |cx| self.block.run(cx))?;
-        cx.last_group = Some(self.number);
+        cx.progress.last_group = Some(self.number);
         Ok(if flow == Flow::Return { Flow::Next } else { flow })
     }
 }

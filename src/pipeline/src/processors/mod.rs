@@ -43,6 +43,9 @@ mod text_case;
 mod trim_ends;
 mod word_case;
 
+pub(crate) use absent::ABSENT;
+pub(crate) use foreach::MAX_ELEMENTS;
+
 use crate::compile::Spec;
 
 /// All processors, in the order of the reference.

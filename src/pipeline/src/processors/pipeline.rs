@@ -102,6 +102,6 @@ impl Processor for Call {
         let Some(callee) = callee else { return Ok(Flow::Next) };
         let flow = nested(cx, |cx| callee.run(cx))?;
         // Outside a loop, `continue` leaves the pipeline it stands in.
-        Ok(if flow == Flow::Continue && cx.loops == 0 { Flow::Next } else { flow })
+        Ok(if flow == Flow::Continue && cx.progress.loops == 0 { Flow::Next } else { flow })
     }
 }

@@ -27,7 +27,7 @@ fn compile(_: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported> {
 
 impl Processor for Recover {
     fn run(&self, cx: &mut Context<'_>) -> Ran {
-        cx.recovered = cx.handlers > 0;
+        cx.progress.recovered = cx.progress.handlers > 0;
         Ok(Flow::Next)
     }
 }

@@ -80,8 +80,19 @@ struct Assignment {
 }
 
 enum Source {
+    /// The same text always, which most are.
+    Text(Box<[u8]>),
     Value(ValueTemplate),
     Copy(Path),
+}
+
+impl Source {
+    fn of(value: ValueTemplate) -> Self {
+        match value.as_constant_text() {
+            Some(text) => Self::Text(text.into()),
+            None => Self::Value(value),
+        }
+    }
 }
 
 fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported> {
@@ -100,14 +111,14 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
                     return Err(options.error(&item.at, "an assignment has `field` and `value`", ""));
                 };
                 let field = FieldName::read(options, "field", field)?;
-                assignments.push(Assignment { field, source: Source::Value(options.value(value)?) });
+                assignments.push(Assignment { field, source: Source::of(options.value(value)?) });
             }
         }
         None => {
             let field = options.required("field")?;
             let field = FieldName::read(options, "field", field)?;
             let source = match (options.node("value"), options.optional_field("copy_from")?) {
-                (Some(value), None) => Source::Value(options.value(value)?),
+                (Some(value), None) => Source::of(options.value(value)?),
                 (None, Some(path)) => Source::Copy(path),
                 (Some(value), Some(_)) => {
                     return Err(options.error(&value.at, "there is `value` or `copy_from`, not both", ""));
@@ -139,33 +150,46 @@ impl Processor for Set {
 
 impl Set {
     fn assign(&self, assignment: &Assignment, cx: &mut Context<'_>) -> Result<(), Failure> {
-        if self.only_empty {
-            let filled = assignment.field.with(cx, |cx, segments| {
-                let node = cx.event.find_from(Event::ROOT, segments);
-                Ok(node.is_some_and(|node| cx.event.slot(node) != Slot::Null))
-            })?;
-            if filled {
-                return Ok(());
-            }
-        }
-        let missing =
-            if self.ignore_empty || self.ignore_missing { Missing::IsEmpty } else { Missing::Fails };
-        let slot = match &assignment.source {
-            Source::Value(value) => value.value(cx, missing)?,
-            Source::Copy(path) => match (cx.value(path), missing) {
-                (Some(slot), _) => cx.event.copy(slot)?,
-                (None, Missing::IsEmpty) => return Ok(()),
-                (None, Missing::Fails) => return Err(Failure::missing(path)),
-            },
-        };
-        let is_empty = match slot {
-            Slot::Null => true,
-            Slot::Text(span) => span.len() == 0,
-            _ => false,
-        };
-        if is_empty && missing == Missing::IsEmpty {
+        if self.only_empty && is_filled(&assignment.field, cx)? {
             return Ok(());
         }
-        assignment.field.with(cx, |cx, segments| write_field(cx, segments, slot))
+        let ignores_empty = self.ignore_empty || self.ignore_missing;
+        let slot = match &assignment.source {
+            Source::Text(text) if text.is_empty() && ignores_empty => return Ok(()),
+            Source::Text(text) => cx.event.text(text)?,
+            Source::Value(value) => {
+                let missing = if ignores_empty { Missing::IsEmpty } else { Missing::Fails };
+                let slot = value.value(cx, missing)?;
+                if ignores_empty && is_empty(slot) {
+                    return Ok(());
+                }
+                slot
+            }
+            Source::Copy(path) => match cx.value(path) {
+                Some(slot) if ignores_empty && is_empty(slot) => return Ok(()),
+                Some(slot) => cx.event.copy(slot)?,
+                None if ignores_empty => return Ok(()),
+                None => return Err(Failure::missing(path)),
+            },
+        };
+        match &assignment.field {
+            FieldName::Fixed(path) => cx.set(path, slot),
+            field => field.with(cx, |cx, segments| write_field(cx, segments, slot)),
+        }
+    }
+}
+
+fn is_filled(field: &FieldName, cx: &mut Context<'_>) -> Result<bool, Failure> {
+    field.with(cx, |cx, segments| {
+        let node = cx.event.find_from(Event::ROOT, segments);
+        Ok(node.is_some_and(|node| cx.event.slot(node) != Slot::Null))
+    })
+}
+
+fn is_empty(slot: Slot) -> bool {
+    match slot {
+        Slot::Null => true,
+        Slot::Text(span) => span.len() == 0,
+        _ => false,
     }
 }

@@ -49,6 +49,11 @@ fn library(case: &Value) -> (Library, String) {
         return (library, case["entry"].as_str().expect("an entry").to_owned());
     }
     let mut pipeline = json!({ "processors": case["processors"] });
+    // Metadata is not put out, hence the copies.
+    for (n, path) in case["meta"].as_object().into_iter().flat_map(|meta| meta.keys()).enumerate() {
+        let copy = json!({"set": {"field": format!("copied_meta_{n}"), "copy_from": path}});
+        pipeline["processors"].as_array_mut().expect("a list").push(copy);
+    }
     if let Some(on_failure) = case.get("on_failure") {
         pipeline["on_failure"] = on_failure.clone();
     }
@@ -117,11 +122,15 @@ fn is_as_expected(case: &Value, ended: &Ended) -> bool {
             _ => same(expected, found),
         }
     });
+    let stated = case["meta"].as_object().into_iter().flat_map(|meta| meta.values()).enumerate();
+    let meta = stated
+        .into_iter()
+        .all(|(n, expected)| same(expected, got.get(format!("copied_meta_{n}")).unwrap_or(&Value::Null)));
     let texts = |key: &str| case[key].as_array().cloned().unwrap_or_default();
     let absent = texts("absent").iter().all(|path| at_path(got, path.as_str().unwrap_or_default()).is_none());
     let present =
         texts("present").iter().all(|path| at_path(got, path.as_str().unwrap_or_default()).is_some());
-    whole && paths && absent && present
+    whole && meta && paths && absent && present
 }
 
 fn at_path<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {

@@ -8,6 +8,7 @@ mod append;
 mod arithmetic;
 mod assignments;
 mod cases;
+mod cef_and_leef;
 mod commit;
 mod convert;
 mod csv;
@@ -64,6 +65,8 @@ pub static ALL: &[&Spec] = &[
     &arithmetic::SUBTRACT,
     &cases::CASE,
     &cases::IFF,
+    &cef_and_leef::CEF,
+    &cef_and_leef::LEEF,
     &commit::SPEC,
     &convert::SPEC,
     &csv::SPEC,

@@ -9,12 +9,12 @@ use crate::compile::{Example, Options, Outcome, Reported, Spec};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::step::{Flow, Processor, Ran};
-use event::model::{Children, KeyId, Path, Slot, Span};
+use event::model::{Children, KeyId, Slot, Span};
 use protocol::{cef, leef};
 use std::borrow::Cow;
 
 /// How many extensions or attributes a line may have: each is compared with those before it.
-pub const MAX_PAIRS: u32 = 4096;
+const MAX_PAIRS: usize = 4096;
 
 pub(super) static CEF: Spec = Spec {
     name: "cef",
@@ -79,22 +79,15 @@ struct Leef {
     delimiter: KeyId,
 }
 
-fn target(options: &mut Options<'_, '_>, name: &str) -> Result<Target, Reported> {
-    let default = Path::of_names(options.keys(), &[name]);
-    let mut target = Target::read(options)?;
-    target.target = options.field_or("target_field", &default)?;
-    Ok(target)
-}
-
 fn compile_cef(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported> {
     let names = cef::HEADER_NAMES.iter().map(|name| options.keys().compiled(name)).collect();
-    Ok(Box::new(Cef { target: target(options, "cef")?, names }))
+    Ok(Box::new(Cef { target: Target::read_or(options, &["cef"])?, names }))
 }
 
 fn compile_leef(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported> {
     let names = leef::HEADER_NAMES.iter().map(|name| options.keys().compiled(name)).collect();
     let delimiter = options.keys().compiled("leefDelimiter");
-    Ok(Box::new(Leef { target: target(options, "leef")?, names, delimiter }))
+    Ok(Box::new(Leef { target: Target::read_or(options, &["leef"])?, names, delimiter }))
 }
 
 impl Processor for Cef {
@@ -175,7 +168,7 @@ impl Line<'_> {
 
 /// Adds a field; a second one of the name makes a list.
 fn add(cx: &mut Context<'_>, map: &mut Children, name: &[u8], slot: Slot) -> Result<(), Failure> {
-    if map.len() >= MAX_PAIRS as usize {
+    if map.len() >= MAX_PAIRS {
         return Err(Failure::text(format!("the line has more than {MAX_PAIRS} fields")));
     }
     let key = cx.event.key_of(name)?;

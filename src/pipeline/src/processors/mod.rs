@@ -9,22 +9,27 @@ mod arithmetic;
 mod assignments;
 mod cases;
 mod cef_and_leef;
+mod clean;
 mod commit;
 mod convert;
 mod csv;
 mod date;
 mod dissect;
 mod drop;
+mod duration;
 mod fail;
 mod foreach;
+mod fqdn;
 mod go_to;
 mod grok;
 mod group;
 mod gsub;
+mod html_strip;
 mod join;
 mod json;
 mod kv;
 mod leave;
+mod level;
 mod numbers;
 mod parts;
 mod pipeline;
@@ -36,13 +41,17 @@ mod replace;
 mod reroute;
 mod set;
 mod several;
+mod sizes;
 mod split;
 mod structure;
 mod syslog;
 mod target;
 mod text_case;
 mod trim_ends;
+mod uri_parts;
+mod url_decode;
 mod word_case;
+mod xml;
 
 use crate::compile::Spec;
 
@@ -67,25 +76,30 @@ pub static ALL: &[&Spec] = &[
     &cases::IFF,
     &cef_and_leef::CEF,
     &cef_and_leef::LEEF,
+    &clean::SPEC,
     &commit::SPEC,
     &convert::SPEC,
     &csv::SPEC,
     &date::SPEC,
     &dissect::SPEC,
     &drop::SPEC,
+    &duration::SPEC,
     &fail::SPEC,
     &foreach::SPEC,
+    &fqdn::SPEC,
     &go_to::SPEC,
     &grok::SPEC,
     &group::SPEC,
     &gsub::GSUB,
     &gsub::REGEX_REPLACE,
+    &html_strip::SPEC,
     &join::SPEC,
     &json::SPEC,
     &kv::SPEC,
     &leave::CONTINUE,
     &leave::FINAL,
     &leave::RETURN,
+    &level::SPEC,
     &parts::KEEP_FIRST,
     &parts::KEEP_LAST,
     &parts::SELECT,
@@ -103,6 +117,8 @@ pub static ALL: &[&Spec] = &[
     &several::COALESCE,
     &several::CONCAT,
     &several::PRINT,
+    &sizes::BYTES,
+    &sizes::DATA_SIZE,
     &split::SPEC,
     &structure::COMMENT,
     &structure::COMPACT,
@@ -115,12 +131,15 @@ pub static ALL: &[&Spec] = &[
     &text_case::UPPERCASE,
     &trim_ends::FIRST,
     &trim_ends::LAST,
+    &uri_parts::SPEC,
+    &url_decode::SPEC,
     &word_case::CAMEL,
     &word_case::CAPITALIZE,
     &word_case::DOT,
     &word_case::KEBAB,
     &word_case::PASCAL,
     &word_case::SNAKE,
+    &xml::SPEC,
 ];
 
 /// The processor of this name.

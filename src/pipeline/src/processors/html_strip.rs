@@ -40,6 +40,11 @@ const INLINE: [&[u8]; 29] = [
     b"kbd", b"label", b"mark", b"q", b"s", b"samp", b"small", b"span", b"strong", b"sub", b"sup", b"tt", b"u", b"var",
 ];
 
+/// Whether an element stands within a line.
+pub(super) fn is_inline(name: &[u8]) -> bool {
+    INLINE.iter().any(|inline| inline.eq_ignore_ascii_case(name))
+}
+
 /// References by name; others stay as they are.
 const NAMED: [(&[u8], &str); 16] = [
     (b"amp", "&"),
@@ -124,7 +129,7 @@ fn markup(text: &[u8], out: &mut Vec<u8>, start: usize) -> usize {
     };
     let name = &text[name_from..len];
     let name = &name[..name.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count()];
-    if INLINE.iter().any(|inline| inline.eq_ignore_ascii_case(name)) {
+    if is_inline(name) {
         return len;
     }
     if out.len() > start && !out.last().is_some_and(u8::is_ascii_whitespace) {

@@ -7,33 +7,49 @@ mod absent;
 mod append;
 mod arithmetic;
 mod assignments;
+mod bags;
+mod binary_decode;
 mod cases;
 mod cef_and_leef;
 mod clean;
+mod colors;
+mod color_decode;
 mod commit;
+mod contains;
 mod convert;
 mod csv;
 mod date;
+mod date_index;
+mod debug;
 mod dissect;
+mod dot_nester;
 mod drop;
 mod duration;
+mod expand_range;
 mod fail;
 mod foreach;
 mod fqdn;
+mod generated;
 mod go_to;
 mod grok;
 mod group;
 mod gsub;
+mod hex_decode;
 mod html_strip;
+mod humanize;
 mod join;
 mod json;
+mod jwt_decode;
 mod kv;
 mod leave;
 mod level;
+mod message_pattern;
+mod move_fields;
 mod numbers;
 mod parts;
 mod pipeline;
 mod recover;
+mod regex_extract;
 mod regex_filter;
 mod remove;
 mod rename;
@@ -47,9 +63,14 @@ mod structure;
 mod syslog;
 mod target;
 mod text_case;
+mod text_wrap;
+mod timeshift;
+mod titlecase;
 mod trim_ends;
+mod unix_permission;
 mod uri_parts;
 mod url_decode;
+mod user_agent;
 mod word_case;
 mod xml;
 
@@ -72,34 +93,50 @@ pub static ALL: &[&Spec] = &[
     &arithmetic::ROUND,
     &arithmetic::SQRT,
     &arithmetic::SUBTRACT,
+    &bags::BAG_PACK,
+    &bags::JOIN_KV,
+    &binary_decode::SPEC,
     &cases::CASE,
     &cases::IFF,
     &cef_and_leef::CEF,
     &cef_and_leef::LEEF,
     &clean::SPEC,
+    &color_decode::SPEC,
     &commit::SPEC,
+    &contains::SPEC,
     &convert::SPEC,
     &csv::SPEC,
     &date::SPEC,
+    &date_index::SPEC,
+    &debug::SPEC,
     &dissect::SPEC,
+    &dot_nester::SPEC,
     &drop::SPEC,
     &duration::SPEC,
+    &expand_range::SPEC,
     &fail::SPEC,
     &foreach::SPEC,
     &fqdn::SPEC,
+    &generated::RANDOM_STRING,
+    &generated::SNOWFLAKE,
     &go_to::SPEC,
     &grok::SPEC,
     &group::SPEC,
     &gsub::GSUB,
     &gsub::REGEX_REPLACE,
+    &hex_decode::SPEC,
     &html_strip::SPEC,
+    &humanize::SPEC,
     &join::SPEC,
     &json::SPEC,
+    &jwt_decode::SPEC,
     &kv::SPEC,
     &leave::CONTINUE,
     &leave::FINAL,
     &leave::RETURN,
     &level::SPEC,
+    &message_pattern::SPEC,
+    &move_fields::SPEC,
     &parts::KEEP_FIRST,
     &parts::KEEP_LAST,
     &parts::SELECT,
@@ -108,6 +145,7 @@ pub static ALL: &[&Spec] = &[
     &parts::TAKE,
     &pipeline::SPEC,
     &recover::SPEC,
+    &regex_extract::SPEC,
     &regex_filter::SPEC,
     &remove::SPEC,
     &rename::SPEC,
@@ -129,10 +167,15 @@ pub static ALL: &[&Spec] = &[
     &text_case::LOWERCASE,
     &text_case::TRIM,
     &text_case::UPPERCASE,
+    &text_wrap::SPEC,
+    &timeshift::SPEC,
+    &titlecase::SPEC,
     &trim_ends::FIRST,
     &trim_ends::LAST,
+    &unix_permission::SPEC,
     &uri_parts::SPEC,
     &url_decode::SPEC,
+    &user_agent::SPEC,
     &word_case::CAMEL,
     &word_case::CAPITALIZE,
     &word_case::DOT,

@@ -1,0 +1,205 @@
+//! `move`: fields that match patterns to another place.
+
+use crate::compile::spec::optional;
+use crate::compile::{Example, Options, Outcome, Reported, Spec};
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::step::{Flow, Processor, Ran};
+use event::model::{Children, Event, NodeId, Path, Slot};
+use regex::bytes::Regex;
+
+pub(super) static SPEC: Spec = Spec {
+    name: "move",
+    family: "manipulate",
+    summary: "Moves the fields that match patterns into an object, or to the top of the event.",
+    details: "A pattern is a path whose parts may have `*`, `?` and `[a-z]`: `event.*` means the fields of `event`. A field keeps \
+              its last name. Objects that are empty then are removed.",
+    options: &[
+        optional("target_field", "", "The object that takes the fields; needed unless `move_to_root` is set."),
+        optional("fields", "[\"*\"]", "The patterns."),
+        optional("exclude", "", "Patterns of fields that stay."),
+        optional("move_to_root", "false", "Move the fields to the top of the event."),
+        optional("override", "false", "Replace fields that exist at the new place, instead of failing."),
+        optional("ignore_missing", "false", "Do nothing when no field matches, instead of failing."),
+    ],
+    examples: &[
+        Example {
+            title: "into an object",
+            event: r#"{"event": {"type": "start"}, "device": {"name": "x"}}"#,
+            processors: "- move: {target_field: metadata, exclude: ['dev*']}",
+            outcome: Outcome::Event(r#"{"device": {"name": "x"}, "metadata": {"event": {"type": "start"}}}"#),
+        },
+        Example {
+            title: "to the top",
+            event: r#"{"event": {"category": {"name": "process", "type": "system"}}}"#,
+            processors: "- move: {move_to_root: true, fields: [event.category.*]}",
+            outcome: Outcome::Event(r#"{"name": "process", "type": "system"}"#),
+        },
+        Example {
+            title: "a field that exists",
+            event: r#"{"a": {"x": 1}, "x": 2}"#,
+            processors: "- move: {move_to_root: true, fields: [a.x]}",
+            outcome: Outcome::Fails("exists already"),
+        },
+    ],
+    compile,
+};
+
+/// A path whose parts are patterns.
+struct Glob(Vec<Regex>);
+
+struct Move {
+    target: Option<Path>,
+    fields: Vec<Glob>,
+    exclude: Vec<Glob>,
+    overrides: bool,
+    ignore_missing: bool,
+}
+
+fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported> {
+    let target = if options.flag("move_to_root", false)? { None } else { Some(options.field("target_field")?) };
+    let mut fields = globs(options, "fields")?;
+    if fields.is_empty() {
+        fields.push(glob("*").map_err(|why| options.error(&options.place().clone(), why, ""))?);
+    }
+    Ok(Box::new(Move {
+        target,
+        fields,
+        exclude: globs(options, "exclude")?,
+        overrides: options.flag("override", false)?,
+        ignore_missing: options.flag("ignore_missing", false)?,
+    }))
+}
+
+fn globs(options: &mut Options<'_, '_>, name: &str) -> Result<Vec<Glob>, Reported> {
+    let at = options.node(name).map_or_else(|| options.place().clone(), |node| node.at.clone());
+    let texts = options.texts(name)?;
+    texts.iter().map(|text| glob(text).map_err(|why| options.error(&at, why, ""))).collect()
+}
+
+/// Go's `filepath.Match`, part by part: `*`, `?`, `[a-z]`, `[^a-z]`, `\` before a character that means itself.
+fn glob(text: &str) -> Result<Glob, String> {
+    let mut parts = Vec::new();
+    for part in text.split('.') {
+        let mut pattern = String::from("(?s-u)^");
+        let mut letters = part.chars();
+        while let Some(letter) = letters.next() {
+            match letter {
+                '*' => pattern.push_str(".*"),
+                '?' => pattern.push_str("(?u:.)"),
+                '[' => {
+                    pattern.push('[');
+                    for inner in letters.by_ref().take_while(|inner| *inner != ']') {
+                        match inner {
+                            '^' | '-' => pattern.push(inner),
+                            inner => pattern.push_str(&regex::escape(inner.encode_utf8(&mut [0; 4]))),
+                        }
+                    }
+                    pattern.push(']');
+                }
+                '\\' => pattern.push_str(&regex::escape(&letters.next().unwrap_or('\\').to_string())),
+                letter => pattern.push_str(&regex::escape(letter.encode_utf8(&mut [0; 4]))),
+            }
+        }
+        pattern.push('$');
+        let regex = Regex::new(&pattern).map_err(|_| format!("the pattern {text:?} can't be read"))?;
+        parts.push(regex);
+    }
+    Ok(Glob(parts))
+}
+
+/// A field that is moved, and the object it is in.
+#[derive(Clone, Copy, PartialEq)]
+struct Found {
+    parent: NodeId,
+    node: NodeId,
+}
+
+impl Processor for Move {
+    fn run(&self, cx: &mut Context<'_>) -> Ran {
+        let mut stays = Vec::new();
+        for glob in &self.exclude {
+            glob.find(cx, Event::ROOT, 0, &mut stays);
+        }
+        // The object that takes the fields does not go into itself.
+        let target_root = self.target.as_ref().and_then(|path| path.segments().first()).map(|segment| segment.key);
+        let mut found: Vec<Found> = Vec::new();
+        for glob in &self.fields {
+            glob.find(cx, Event::ROOT, 0, &mut found);
+        }
+        found.retain(|field| {
+            let is_top = field.parent == Event::ROOT;
+            let key = cx.event.key(field.node);
+            let is_kept_out = is_top && (key.is_metadata() || Some(key) == target_root || self.target.is_none());
+            !is_kept_out && !stays.iter().any(|other| other.node == field.node)
+        });
+        if found.is_empty() {
+            let failure = Failure::fixed("no field matches the patterns of move");
+            return if self.ignore_missing { Ok(Flow::Next) } else { Err(failure) };
+        }
+        let target = self.target(cx)?;
+        for field in found {
+            let key = cx.event.key(field.node);
+            let Slot::Map(present) = cx.event.slot(target) else { break };
+            let taken = cx.event.field(present, key).filter(|node| *node != field.node);
+            if taken.is_some() && !self.overrides {
+                let name = String::from_utf8_lossy(cx.event.name(field.node)).into_owned();
+                return Err(Failure::text(format!("field [{name}] can't be moved: it exists already at the new place")));
+            }
+            let slot = cx.event.slot(field.node);
+            cx.event.unlink(field.parent, field.node);
+            cx.event.set_field(target, key, slot)?;
+        }
+        for glob in &self.fields {
+            glob.prune(cx);
+        }
+        Ok(Flow::Next)
+    }
+}
+
+impl Move {
+    /// The object that takes the fields; made if it is not there.
+    fn target(&self, cx: &mut Context<'_>) -> Result<NodeId, Failure> {
+        let Some(path) = &self.target else { return Ok(Event::ROOT) };
+        match cx.event.find(path) {
+            Some(node) if matches!(cx.event.slot(node), Slot::Map(_)) => Ok(node),
+            Some(node) if cx.event.slot(node) != Slot::Null => Err(Failure::fixed("is no object").at(path)),
+            _ => {
+                let set = cx.event.set(path, Slot::Map(Children::EMPTY));
+                set.map_err(|obstacle| Failure::from(obstacle).at(path))
+            }
+        }
+    }
+}
+
+impl Glob {
+    /// Adds the fields below `parent` that match from part `depth` on.
+    fn find(&self, cx: &Context<'_>, parent: NodeId, depth: usize, found: &mut Vec<Found>) {
+        let (Some(pattern), Slot::Map(map)) = (self.0.get(depth), cx.event.slot(parent)) else { return };
+        for node in cx.event.children(map) {
+            if !pattern.is_match(cx.event.name(node)) {
+                continue;
+            }
+            let field = Found { parent, node };
+            if depth + 1 < self.0.len() {
+                self.find(cx, node, depth + 1, found);
+            } else if !found.contains(&field) {
+                found.push(field);
+            }
+        }
+    }
+
+    /// Removes the objects on the way that are empty now, the innermost first.
+    fn prune(&self, cx: &mut Context<'_>) {
+        for depth in (1..self.0.len()).rev() {
+            let mut parents = Vec::new();
+            Glob(self.0[..depth].to_vec()).find(cx, Event::ROOT, 0, &mut parents);
+            for Found { parent, node } in parents {
+                let is_empty = matches!(cx.event.slot(node), Slot::Map(map) if map.len() == 0);
+                if is_empty && !cx.event.key(node).is_metadata() {
+                    cx.event.unlink(parent, node);
+                }
+            }
+        }
+    }
+}

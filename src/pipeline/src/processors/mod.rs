@@ -12,8 +12,8 @@ mod binary_decode;
 mod cases;
 mod cef_and_leef;
 mod clean;
-mod colors;
 mod color_decode;
+mod colors;
 mod commit;
 mod contains;
 mod convert;
@@ -44,8 +44,10 @@ mod kv;
 mod leave;
 mod level;
 mod message_pattern;
+mod minify;
 mod move_fields;
 mod numbers;
+mod ordinal;
 mod parts;
 mod pipeline;
 mod recover;
@@ -55,6 +57,7 @@ mod remove;
 mod rename;
 mod replace;
 mod reroute;
+mod serialize;
 mod set;
 mod several;
 mod sizes;
@@ -136,7 +139,9 @@ pub static ALL: &[&Spec] = &[
     &leave::RETURN,
     &level::SPEC,
     &message_pattern::SPEC,
+    &minify::SPEC,
     &move_fields::SPEC,
+    &ordinal::SPEC,
     &parts::KEEP_FIRST,
     &parts::KEEP_LAST,
     &parts::SELECT,
@@ -151,6 +156,7 @@ pub static ALL: &[&Spec] = &[
     &rename::SPEC,
     &replace::SPEC,
     &reroute::SPEC,
+    &serialize::SPEC,
     &set::SPEC,
     &several::COALESCE,
     &several::CONCAT,

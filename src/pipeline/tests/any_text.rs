@@ -46,7 +46,10 @@ static STEPS: LazyLock<Vec<(&str, Value)>> = LazyLock::new(|| {
         ("timeshift", json!({"target_field": "t", "amount": 5000, "unit": "years"})),
         ("timeshift", json!({"target_field": "t", "amount": -1.5, "unit": "months"})),
         ("dot_nester", json!({"field": "o", "target_field": "t"})),
-        ("move", json!({"target_field": "moved", "fields": ["*", "m.*", "o.[a-c]*"], "ignore_missing": true})),
+        (
+            "move",
+            json!({"target_field": "moved", "fields": ["*", "m.*", "o.[a-c]*"], "ignore_missing": true}),
+        ),
         ("bag_pack", json!({"field": "t", "items": [{"key": "k", "value": "{{m}}"}]})),
         ("join_kv", json!({"field": "o", "target_field": "t"})),
         ("contains", json!({"list": ["x", "{{m}}"]})),
@@ -79,7 +82,8 @@ static PROGRAMS: LazyLock<Vec<(&str, Program)>> = LazyLock::new(|| {
         let mut library = Library::default();
         let pipeline = json!({"processors": [{ *name: options }]});
         library.add("main", Node::from_json(Path::new("test.yml"), &pipeline));
-        let program = Program::compile(&KEYS, &library, &["main"]).unwrap_or_else(|why| panic!("{name}: {why:?}"));
+        let program =
+            Program::compile(&KEYS, &library, &["main"]).unwrap_or_else(|why| panic!("{name}: {why:?}"));
         (*name, program)
     };
     STEPS.iter().map(compile).collect()
@@ -92,21 +96,95 @@ fn run_all(value: &Value) -> Result<(), TestCaseError> {
         let input = Input { record: 0, bytes: doc.as_bytes(), form: Form::Event, origin: &origin };
         let mut out = Output::default();
         program.run(&mut Scratch::new(&KEYS), [input], 1_700_000_000_000_000_000, &mut out);
-        prop_assert_eq!(out.kept.len(), 1, "{} gives {:?}", name, out.failed);
-        let json = serde_json::from_slice::<Value>(out.json(0));
-        prop_assert!(json.is_ok(), "{} gives {}", name, String::from_utf8_lossy(out.json(0)));
+        // A limit fails the event whatever is ignored.
+        prop_assert_eq!(out.kept.len() + out.failed.len(), 1, "{}", name);
+        if !out.kept.is_empty() {
+            let json = serde_json::from_slice::<Value>(out.json(0));
+            prop_assert!(json.is_ok(), "{} gives {}", name, String::from_utf8_lossy(out.json(0)));
+        }
     }
     Ok(())
 }
 
 /// Pieces of what the formats are made of.
 const PIECES: &[&str] = &[
-    "CEF:0|", "LEEF:2.0|", "|", "\\", "a=b", "=", "\t", " ", "x40", "<a b='", "<a>", "</a>", "<p>", "</p>", "<!--", "-->",
-    "<![CDATA[", "]]>", "<pre>", "&amp;", "&#x41;", "&", "'", "\"", "http://", "@", "[::1]", ":", "/", "?", "#", "%4", "%41", "0x",
-    "48656c", ":10", "0", "1", "1-5", "-", ",", "10.0.0.0/28", "/0", "web01-web03", "rgb(1,2,3)", "hsl(", "%", ")", "#fff", "1.5GB",
-    "kib", "h", "eyJhbGciOiJIUzI1NiJ9", "eyJzdWIiOiI3IiwiZXhwIjoxNTE2MjM5MDIyfQ", ".", "E0512 ", "77:M", "level=", "rwxr-xr-x", "777",
-    "2024-01-15T10:30:00Z", "9999-12-31", "1705312200", "{", "}", "[", "]", "null", "é", "\u{1f600}", "\u{0}", "\n",
-    "9223372036854775808", "-9223372036854775808", "1e308", "_", "Mozilla/5.0 (X11; Linux) Chrome/1",
+    "CEF:0|",
+    "LEEF:2.0|",
+    "|",
+    "\\",
+    "a=b",
+    "=",
+    "\t",
+    " ",
+    "x40",
+    "<a b='",
+    "<a>",
+    "</a>",
+    "<p>",
+    "</p>",
+    "<!--",
+    "-->",
+    "<![CDATA[",
+    "]]>",
+    "<pre>",
+    "&amp;",
+    "&#x41;",
+    "&",
+    "'",
+    "\"",
+    "http://",
+    "@",
+    "[::1]",
+    ":",
+    "/",
+    "?",
+    "#",
+    "%4",
+    "%41",
+    "0x",
+    "48656c",
+    ":10",
+    "0",
+    "1",
+    "1-5",
+    "-",
+    ",",
+    "10.0.0.0/28",
+    "/0",
+    "web01-web03",
+    "rgb(1,2,3)",
+    "hsl(",
+    "%",
+    ")",
+    "#fff",
+    "1.5GB",
+    "kib",
+    "h",
+    "eyJhbGciOiJIUzI1NiJ9",
+    "eyJzdWIiOiI3IiwiZXhwIjoxNTE2MjM5MDIyfQ",
+    ".",
+    "E0512 ",
+    "77:M",
+    "level=",
+    "rwxr-xr-x",
+    "777",
+    "2024-01-15T10:30:00Z",
+    "9999-12-31",
+    "1705312200",
+    "{",
+    "}",
+    "[",
+    "]",
+    "null",
+    "é",
+    "\u{1f600}",
+    "\u{0}",
+    "\n",
+    "9223372036854775808",
+    "-9223372036854775808",
+    "1e308",
+    "_",
+    "Mozilla/5.0 (X11; Linux) Chrome/1",
 ];
 
 fn any_value() -> impl Strategy<Value = Value> {
@@ -126,7 +204,7 @@ fn any_value() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn any_text_is_taken_or_refused(text in "[ -~é\n\t]{0,80}") {
@@ -148,8 +226,11 @@ proptest! {
 
 #[test]
 fn long_texts_that_mean_to_take_long_come_to_an_end() {
-    const LEN: usize = 64 * 1024;
-    for piece in ["<a ", "<a =\"", "<a '", "<", "<!--", "</p>", "&", "\"", "[", "a=b ", "a", "1,", "1-", "http://", "%", "(", ".", "\n", "é"] {
+    const LEN: usize = 16 * 1024;
+    for piece in [
+        "<a ", "<a =\"", "<a '", "<", "<!--", "</p>", "&", "\"", "[", "a=b ", "a", "1,", "1-", "http://",
+        "%", "(", ".", "\n", "é",
+    ] {
         let text = piece.repeat(LEN / piece.len());
         for prefix in ["", "CEF:0|v|p|1|c|n|5|", "LEEF:1.0|v|p|1|e|", "<a>"] {
             run_all(&json!(format!("{prefix}{text}"))).expect("it is kept");

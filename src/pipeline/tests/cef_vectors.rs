@@ -127,7 +127,15 @@ fn lines_give_what_logstash_gives() {
 fn lines_give_what_axosyslog_gives() {
     let Some(cases) = vectors::lines("cef/axosyslog.jsonl") else { return };
     let mut report = Report::new("cef/axosyslog.jsonl");
-    let header = ["cef_version", "device_vendor", "device_product", "device_version", "device_event_class_id", "event_name", "agent_severity"];
+    let header = [
+        "cef_version",
+        "device_vendor",
+        "device_product",
+        "device_version",
+        "device_event_class_id",
+        "event_name",
+        "agent_severity",
+    ];
     for case in &cases {
         let name = case["name"].as_str().expect("named");
         if case["options"].get("value_separator").is_some() {
@@ -160,11 +168,15 @@ fn lines_give_what_beats_gives() {
     for case in &cases {
         let name = case["name"].as_str().expect("named");
         if name.starts_with("sample 14 ") {
-            report.skip(name, "keeps a blank at the start of a value that cef/graylog.jsonl (issue_23) leaves out");
+            report.skip(
+                name,
+                "keeps a blank at the start of a value that cef/graylog.jsonl (issue_23) leaves out",
+            );
             continue;
         }
         let got = decode(&case["input"]).unwrap_or_default();
-        let named: Map<String, Value> = got.iter().map(|(key, value)| (long_name(key), value.clone())).collect();
+        let named: Map<String, Value> =
+            got.iter().map(|(key, value)| (long_name(key), value.clone())).collect();
         let expected = &case["expected"];
         let header = [
             ("cefVersion", &expected["version"]),
@@ -188,7 +200,15 @@ fn lines_give_what_beats_gives() {
 fn lines_give_what_graylog_gives() {
     let Some(cases) = vectors::lines("cef/graylog.jsonl") else { return };
     let mut report = Report::new("cef/graylog.jsonl");
-    let header = ["version", "device_vendor", "device_product", "device_version", "event_class_id", "name", "severity"];
+    let header = [
+        "version",
+        "device_vendor",
+        "device_product",
+        "device_version",
+        "event_class_id",
+        "name",
+        "severity",
+    ];
     for case in &cases {
         let name = case["name"].as_str().expect("named");
         let got = decode(&case["input"]).unwrap_or_default();

@@ -46,10 +46,7 @@ const SKIPPED: &[(&str, &str)] = &[
         "text-wrap/Fixed-width Formatting/3",
         "the page breaks the second line after 14 characters; D.5: \"text_wrap: width\", which is 15",
     ),
-    (
-        "time-shift/Unix Timestamp Processing/3",
-        "the page takes 1705312200 for 10:30; it is 09:50 UTC",
-    ),
+    ("time-shift/Unix Timestamp Processing/3", "the page takes 1705312200 for 10:30; it is 09:50 UTC"),
     ("take/In-Place Processing/6", "the page counts 49 characters as 50"),
 ];
 

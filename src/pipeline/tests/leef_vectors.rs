@@ -33,7 +33,8 @@ fn lines_give_what_axosyslog_gives() {
                 let extensions = expected.get("extensions").and_then(Value::as_object);
                 let fields = expected.iter().chain(extensions.into_iter().flatten());
                 fields.filter(|(key, _)| *key != "extensions").all(|(key, value)| {
-                    let ours = NAMES.iter().find(|(theirs, _)| theirs == key).map_or(key.as_str(), |(_, ours)| ours);
+                    let ours =
+                        NAMES.iter().find(|(theirs, _)| theirs == key).map_or(key.as_str(), |(_, ours)| ours);
                     // Attributes that are numbers are texts in AxoSyslog.
                     let got = &got["leef"][ours];
                     got == value || (got.is_number() && value.as_str() == Some(&got.to_string()))

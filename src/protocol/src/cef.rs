@@ -166,8 +166,14 @@ mod tests {
     #[test]
     fn a_value_goes_on_until_the_next_name() {
         let found = pairs(r"CEF:0|a|b|c|d|e|f|msg=x =y a\=b  src=1 ad.Error_,Code=2 f[0]=3 t=q|z: w=");
-        let expected =
-            [("msg", "x =y a=b"), ("src", "1"), ("ad.Error_,Code", "2"), ("f[0]", "3"), ("t", "q|z:"), ("w", "")];
+        let expected = [
+            ("msg", "x =y a=b"),
+            ("src", "1"),
+            ("ad.Error_,Code", "2"),
+            ("f[0]", "3"),
+            ("t", "q|z:"),
+            ("w", ""),
+        ];
         let expected: Vec<_> = expected.map(|(a, b)| (a.to_owned(), b.to_owned())).into();
         assert_eq!(found, expected);
     }

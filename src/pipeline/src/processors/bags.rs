@@ -69,8 +69,13 @@ fn compile_bag_pack(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>,
     };
     let mut items: Vec<(KeyId, ValueTemplate)> = Vec::with_capacity(nodes.len());
     for item in nodes {
-        let (Some(key), Some(value)) = (item.get("key").and_then(|key| key.as_text()), item.get("value")) else {
-            return Err(options.error(&item.at, "an item has `key` and `value`", "write `- {key: a, value: b}`"));
+        let (Some(key), Some(value)) = (item.get("key").and_then(|key| key.as_text()), item.get("value"))
+        else {
+            return Err(options.error(
+                &item.at,
+                "an item has `key` and `value`",
+                "write `- {key: a, value: b}`",
+            ));
         };
         let key_id = options.keys().compiled(key);
         if items.iter().any(|(other, _)| *other == key_id) {

@@ -18,7 +18,11 @@ pub(super) static SPEC: Spec = Spec {
         FIELD,
         TARGET_FIELD,
         optional("input_format", "binary", "`binary`, `hex`, `decimal` or `octal`."),
-        optional("output_format", "string", "`string`, `hex`, `decimal` (numbers with blanks) or `bytes` (a list)."),
+        optional(
+            "output_format",
+            "string",
+            "`string`, `hex`, `decimal` (numbers with blanks) or `bytes` (a list).",
+        ),
         optional("encoding", "utf8", "`utf8`, `ascii`, `utf16le` or `utf16be`."),
         optional("bits_per_char", "8, or 7 of ascii", "How many bits are a character, 1 to 8."),
         optional("delimiter", "", "What separates numbers, instead of blanks and signs."),
@@ -74,8 +78,12 @@ struct BinaryDecode {
 
 fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported> {
     let radixes = [("binary", 2), ("hex", 16), ("decimal", 10), ("octal", 8)];
-    let outputs =
-        [("string", Output::Text), ("hex", Output::Hex), ("decimal", Output::Decimal), ("bytes", Output::Bytes)];
+    let outputs = [
+        ("string", Output::Text),
+        ("hex", Output::Hex),
+        ("decimal", Output::Decimal),
+        ("bytes", Output::Bytes),
+    ];
     let encodings = [
         ("utf8", Encoding::Utf8),
         ("ascii", Encoding::Ascii),

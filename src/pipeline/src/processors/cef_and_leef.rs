@@ -96,7 +96,8 @@ impl Processor for Cef {
         let map = cx.with_bytes(span, |cx, bytes| {
             let line = Line { span, bytes };
             let cef = cef::parse(bytes).ok_or_else(|| {
-                Failure::fixed("is no cef line: it has no CEF: with seven fields behind it").at(&self.target.field)
+                Failure::fixed("is no cef line: it has no CEF: with seven fields behind it")
+                    .at(&self.target.field)
             })?;
             let mut map = Children::EMPTY;
             for (key, raw) in self.names.iter().zip(cef.header) {
@@ -125,7 +126,8 @@ impl Processor for Leef {
         let map = cx.with_bytes(span, |cx, bytes| {
             let line = Line { span, bytes };
             let leef = leef::parse(bytes).ok_or_else(|| {
-                Failure::fixed("is no leef line: it has no LEEF: with five fields behind it").at(&self.target.field)
+                Failure::fixed("is no leef line: it has no LEEF: with five fields behind it")
+                    .at(&self.target.field)
             })?;
             let mut map = Children::EMPTY;
             for (key, raw) in self.names.iter().zip(leef.header) {
@@ -191,7 +193,8 @@ fn add(cx: &mut Context<'_>, map: &mut Children, name: &[u8], slot: Slot) -> Res
 /// A whole number as it is usually written: no plus, no leading zeros.
 fn whole(text: &[u8]) -> Option<Slot> {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
-    let is_plain = digits.iter().all(u8::is_ascii_digit) && (digits.len() == 1 || digits.first() != Some(&b'0'));
+    let is_plain =
+        digits.iter().all(u8::is_ascii_digit) && (digits.len() == 1 || digits.first() != Some(&b'0'));
     if !is_plain || digits.is_empty() || digits.len() > 19 {
         return None;
     }
@@ -201,7 +204,9 @@ fn whole(text: &[u8]) -> Option<Slot> {
 /// A value as a number: whole ones always, others where the format says that they are.
 fn number(name: &[u8], text: &[u8]) -> Option<Slot> {
     let is_fraction = matches!(name, b"slat" | b"slong" | b"dlat" | b"dlong")
-        || name.strip_prefix(b"cfp").is_some_and(|rest| !rest.is_empty() && rest.iter().all(u8::is_ascii_digit));
+        || name
+            .strip_prefix(b"cfp")
+            .is_some_and(|rest| !rest.is_empty() && rest.iter().all(u8::is_ascii_digit));
     whole(text).or_else(|| {
         let number: f64 = std::str::from_utf8(text).ok().filter(|_| is_fraction)?.parse().ok()?;
         number.is_finite().then_some(Slot::Float(number))

@@ -97,7 +97,8 @@ impl Color {
             return None;
         }
         let number = |text: &str| text.parse::<f64>().ok().filter(|number| number.is_finite());
-        let percent = |text: &str| Some((number(text.strip_suffix('%').unwrap_or(text))? / 100.0).clamp(0.0, 1.0));
+        let percent =
+            |text: &str| Some((number(text.strip_suffix('%').unwrap_or(text))? / 100.0).clamp(0.0, 1.0));
         let alpha = match parts.get(3) {
             None => None,
             Some(text) if text.ends_with('%') => Some(percent(text)?),
@@ -124,7 +125,11 @@ impl Color {
     pub(super) fn from_any(text: &str) -> Option<Self> {
         let by_function = || ["rgb", "hsl", "hsv"].iter().find_map(|name| Self::from_function(text, name));
         let hex = || Self::from_hex(text);
-        if text.starts_with('#') { hex() } else { by_function().or_else(|| Self::from_name(text)).or_else(hex) }
+        if text.starts_with('#') {
+            hex()
+        } else {
+            by_function().or_else(|| Self::from_name(text)).or_else(hex)
+        }
     }
 
     pub(super) fn rgb(self) -> [u8; 3] {

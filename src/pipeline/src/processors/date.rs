@@ -115,7 +115,11 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
     Ok(Box::new(Date { target, formats, zone, output }))
 }
 
-pub(super) fn layout(options: &mut Options<'_, '_>, at: &crate::source::Place, text: &str) -> Result<Layout, Reported> {
+pub(super) fn layout(
+    options: &mut Options<'_, '_>,
+    at: &crate::source::Place,
+    text: &str,
+) -> Result<Layout, Reported> {
     Layout::compile(text).map_err(|why| options.error(at, why, "use Java's letters or Go's reference time"))
 }
 
@@ -182,11 +186,16 @@ impl Formats {
         if formats.is_empty() {
             return Ok(Self::auto());
         }
-    Ok(Self { formats, ..Self::auto() })
+        Ok(Self { formats, ..Self::auto() })
     }
 
     /// The time that a value means; none if it fits no format. A zone it leaves out is `zone`.
-    pub(super) fn time(&self, cx: &mut Context<'_>, value: Slot, zone: &TimeZone) -> Result<Option<Zoned>, Failure> {
+    pub(super) fn time(
+        &self,
+        cx: &mut Context<'_>,
+        value: Slot,
+        zone: &TimeZone,
+    ) -> Result<Option<Zoned>, Failure> {
         match value {
             Slot::Time(nanos) => {
                 let time = Timestamp::from_nanosecond(i128::from(nanos)).ok();

@@ -24,7 +24,11 @@ pub(super) static SPEC: Spec = Spec {
         FIELD,
         required("date_rounding", "`y`, `M`, `w`, `d`, `h`, `m` or `s`."),
         optional("date_formats", "AUTO", "The formats of the time, as those of `date`."),
-        optional("index_name_format", "2006-01-02", "How the time is written: Go's reference time or Java's letters."),
+        optional(
+            "index_name_format",
+            "2006-01-02",
+            "How the time is written: Go's reference time or Java's letters.",
+        ),
         optional("index_name_prefix", "", "What stands before it; may have templates in it."),
         optional("locale", "ENGLISH", "Names of months and days are English."),
         optional("time_zone", "UTC", "The zone of the name, and of times that name none."),
@@ -70,12 +74,14 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
         "m" => Rounding::Minute,
         "s" => Rounding::Second,
         other => {
-            let at = options.node("date_rounding").map_or_else(|| options.place().clone(), |node| node.at.clone());
+            let at =
+                options.node("date_rounding").map_or_else(|| options.place().clone(), |node| node.at.clone());
             let what = format!("the option \"date_rounding\" has no value {other:?}");
             return Err(options.error(&at, what, "there are y, M, w, d, h, m, s"));
         }
     };
-    let at = options.node("index_name_format").map_or_else(|| options.place().clone(), |node| node.at.clone());
+    let at =
+        options.node("index_name_format").map_or_else(|| options.place().clone(), |node| node.at.clone());
     let output = options.text("index_name_format")?.unwrap_or_else(|| "2006-01-02".to_owned());
     Ok(Box::new(DateIndex {
         source: Target::read(options)?,
@@ -92,10 +98,11 @@ impl Processor for DateIndex {
     fn run(&self, cx: &mut Context<'_>) -> Ran {
         let Some(value) = self.source.value(cx)? else { return Ok(Flow::Next) };
         let time = self.formats.time(cx, value, &self.zone)?;
-        let time = time.ok_or_else(|| Failure::fixed("fits none of the time formats").at(&self.source.field))?;
+        let time =
+            time.ok_or_else(|| Failure::fixed("fits none of the time formats").at(&self.source.field))?;
         let rounded = self.rounding.apply(&time.with_time_zone(self.zone.clone()));
-        let rounded =
-            rounded.ok_or_else(|| Failure::fixed("is a time that can't be rounded").at(&self.source.field))?;
+        let rounded = rounded
+            .ok_or_else(|| Failure::fixed("is a time that can't be rounded").at(&self.source.field))?;
         let mut name = match &self.prefix {
             Some(prefix) => prefix.render(cx, Missing::Fails)?,
             None => String::new(),

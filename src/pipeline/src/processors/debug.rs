@@ -42,8 +42,12 @@ struct Debug {
 }
 
 fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported> {
-    let levels =
-        [("Debug", Level::Debug), ("Info", Level::Info), ("Warning", Level::Warning), ("Error", Level::Error)];
+    let levels = [
+        ("Debug", Level::Debug),
+        ("Info", Level::Info),
+        ("Warning", Level::Warning),
+        ("Error", Level::Error),
+    ];
     Ok(Box::new(Debug {
         level: options.choice("level", &levels)?,
         message: options.template("message")?,

@@ -1,5 +1,6 @@
 //! `expand_range`: `1-5` to 1, 2, 3, 4, 5.
 
+use super::range_bound::Bound;
 use super::target::{Target, add_field, add_text};
 use crate::compile::spec::{FIELD, IGNORE_MISSING, TARGET_FIELD, optional};
 use crate::compile::{Example, Options, Outcome, Reported, Spec};
@@ -9,7 +10,7 @@ use crate::step::{Flow, Processor, Ran};
 use crate::template::write_plain;
 use event::model::{Children, Slot};
 use std::collections::HashSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 /// How many values an expression may give, whatever `max_values` says: those of a network of 65536 addresses.
 const MAX_VALUES: i64 = 65_536;
@@ -36,7 +37,11 @@ pub(super) static SPEC: Spec = Spec {
         optional("pad_zeros", "0", "How many digits numbers have at least."),
         optional("prefix", "", "What stands before each value."),
         optional("suffix", "", "What stands behind each value."),
-        optional("validate_range", "false", "Fail on an end before its start and on ports outside 1 to 65535."),
+        optional(
+            "validate_range",
+            "false",
+            "Fail on an end before its start and on ports outside 1 to 65535.",
+        ),
         IGNORE_MISSING,
     ],
     examples: &[
@@ -194,7 +199,9 @@ impl ExpandRange {
     fn bound(&self, text: &str) -> Option<Bound> {
         let number = |text: &str| text.parse::<i64>().ok().map(i128::from);
         match self.kind {
-            Kind::Numeric | Kind::Port => Some(Bound::Number { prefix: String::new(), width: 0, value: number(text)? }),
+            Kind::Numeric | Kind::Port => {
+                Some(Bound::Number { prefix: String::new(), width: 0, value: number(text)? })
+            }
             Kind::Ip => text.parse().ok().map(Bound::Address),
             Kind::Letter => {
                 let mut letters = text.chars();
@@ -268,7 +275,10 @@ impl ExpandRange {
 
     #[cold]
     fn too_many(&self) -> Failure {
-        Failure::text(format!("gives more than {} values; raise max_values or narrow the range", self.max_values))
+        Failure::text(format!(
+            "gives more than {} values; raise max_values or narrow the range",
+            self.max_values
+        ))
     }
 
     fn written(&self, cx: &mut Context<'_>, mut values: Vec<String>) -> Result<Slot, Failure> {
@@ -317,7 +327,12 @@ fn list(cx: &mut Context<'_>, values: &[String]) -> Result<Slot, Failure> {
     Ok(Slot::List(list))
 }
 
-fn add_end(cx: &mut Context<'_>, map: &mut Children, name: &str, value: Option<&String>) -> Result<(), Failure> {
+fn add_end(
+    cx: &mut Context<'_>,
+    map: &mut Children,
+    name: &str,
+    value: Option<&String>,
+) -> Result<(), Failure> {
     let Some(value) = value else { return Ok(()) };
     add_text(cx, map, name, value)
 }
@@ -325,83 +340,4 @@ fn add_end(cx: &mut Context<'_>, map: &mut Children, name: &str, value: Option<&
 #[cold]
 fn wrong(part: &str) -> Failure {
     Failure::text(format!("has {part:?}, which is no range of this type"))
-}
-
-/// An end of a range.
-#[derive(Clone, Debug, PartialEq)]
-enum Bound {
-    /// A number behind a name, with so many digits at least.
-    Number { prefix: String, width: usize, value: i128 },
-    Letter(char),
-    Address(IpAddr),
-}
-
-impl Bound {
-    /// Whether a range may go from `start` to here.
-    fn fits(&self, start: &Self) -> bool {
-        match (self, start) {
-            (Self::Number { prefix: a, .. }, Self::Number { prefix: b, .. }) => a == b,
-            (Self::Letter(a), Self::Letter(b)) => a.is_ascii_uppercase() == b.is_ascii_uppercase(),
-            (Self::Address(a), Self::Address(b)) => a.is_ipv4() == b.is_ipv4(),
-            _ => false,
-        }
-    }
-
-    /// The end where only its last part is written: `192.168.1.10-15`, `fe80::1-ff`, `web01-05`.
-    fn shortened_end(&self, text: &str) -> Option<Self> {
-        match self {
-            Self::Address(IpAddr::V4(address)) => {
-                let [a, b, c, _] = address.octets();
-                Some(Self::Address(IpAddr::V4(Ipv4Addr::new(a, b, c, text.parse().ok()?))))
-            }
-            Self::Address(IpAddr::V6(address)) => {
-                let mut parts = address.segments();
-                parts[7] = u16::from_str_radix(text, 16).ok()?;
-                Some(Self::Address(IpAddr::V6(Ipv6Addr::from(parts))))
-            }
-            Self::Number { prefix, width, .. } if !prefix.is_empty() => {
-                let value: i64 = text.parse().ok().filter(|value| *value >= 0)?;
-                Some(Self::Number { prefix: prefix.clone(), width: *width, value: value.into() })
-            }
-            _ => None,
-        }
-    }
-
-    /// Its place in the series. Addresses of version 6 are told apart by their lower half.
-    fn position(&self) -> i128 {
-        match self {
-            Self::Number { value, .. } => *value,
-            Self::Letter(letter) => i128::from(u32::from(*letter)),
-            Self::Address(_) => (self.raw() & u128::from(u64::MAX)) as i128,
-        }
-    }
-
-    fn raw(&self) -> u128 {
-        match self {
-            Self::Address(IpAddr::V4(address)) => u32::from(*address).into(),
-            Self::Address(IpAddr::V6(address)) => u128::from(*address),
-            _ => 0,
-        }
-    }
-
-    /// The value at a place of the series that begins here.
-    fn value_at(&self, position: i128, least_width: usize) -> String {
-        match self {
-            Self::Number { prefix, width, .. } => format!("{prefix}{position:0width$}", width = least_width.max(*width)),
-            Self::Letter(letter) => {
-                u32::try_from(position).ok().and_then(char::from_u32).unwrap_or(*letter).to_string()
-            }
-            Self::Address(_) => {
-                let upper = self.raw() & !u128::from(u64::MAX);
-                self.with_raw(upper | position as u128)
-            }
-        }
-    }
-
-    fn with_raw(&self, raw: u128) -> String {
-        match self {
-            Self::Address(IpAddr::V4(_)) => Ipv4Addr::from(raw as u32).to_string(),
-            _ => Ipv6Addr::from(raw).to_string(),
-        }
-    }
 }

@@ -93,7 +93,12 @@ fn split(text: &[u8]) -> Parts {
     let (start, end) = (whole.start, whole.end);
     if let Some(at) = memrchr(b'\\', name) {
         let domain_from = start + memrchr(b'\\', &name[..at]).map_or(0, |before| before + 1);
-        return Parts { host: start + at + 1..end, domain: domain_from..start + at, full: domain_from..end, kind: "Windows" };
+        return Parts {
+            host: start + at + 1..end,
+            domain: domain_from..start + at,
+            full: domain_from..end,
+            kind: "Windows",
+        };
     }
     let is_address = std::str::from_utf8(name)
         .is_ok_and(|name| name.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok());

@@ -20,7 +20,11 @@ pub(super) static RANDOM_STRING: Spec = Spec {
         required("field", "Where the text goes, unless `target_field` is there."),
         required("length", "How many characters it has, 1 to 10000."),
         optional("target_field", "the field itself", "Where the text goes."),
-        optional("charset", "alphanumeric", "`alphanumeric`, `alpha`, `numeric` or `hex`, or the characters themselves."),
+        optional(
+            "charset",
+            "alphanumeric",
+            "`alphanumeric`, `alpha`, `numeric` or `hex`, or the characters themselves.",
+        ),
         optional("prefix", "", "What stands before it."),
         optional("suffix", "", "What stands behind it."),
         optional("ignore_missing", "false", "Not needed: the field need not be there."),
@@ -100,7 +104,8 @@ impl Processor for RandomString {
             while left > 0 {
                 getrandom::fill(&mut random)
                     .map_err(|why| Failure::text(format!("the system gives no randomness: {why}")))?;
-                let fair = random.iter().map(|byte| usize::from(*byte)).filter(|byte| *byte < limit).take(left);
+                let fair =
+                    random.iter().map(|byte| usize::from(*byte)).filter(|byte| *byte < limit).take(left);
                 for byte in fair {
                     let letter = self.letters[byte % self.letters.len()];
                     text.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());

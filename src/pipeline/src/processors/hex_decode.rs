@@ -180,8 +180,9 @@ fn file_type(data: &[u8]) -> Option<&'static str> {
 /// One record: a colon, then length, address, type, data and checksum.
 fn intel_hex(cx: &mut Context<'_>, text: &str) -> Result<Slot, Failure> {
     let record = text.strip_prefix(':').and_then(bytes).ok_or(Failure::fixed("is no record of Intel HEX"))?;
-    let ([length, high, low, kind], [data @ .., checksum]) =
-        record.split_first_chunk::<4>().ok_or(Failure::fixed("is a record of Intel HEX that is too short"))?
+    let ([length, high, low, kind], [data @ .., checksum]) = record
+        .split_first_chunk::<4>()
+        .ok_or(Failure::fixed("is a record of Intel HEX that is too short"))?
     else {
         return Err(Failure::fixed("is a record of Intel HEX that is too short"));
     };

@@ -36,8 +36,9 @@ impl Processor for HtmlStrip {
 
 /// Elements within a line: their tags are no blanks.
 const INLINE: [&[u8]; 29] = [
-    b"a", b"abbr", b"acronym", b"b", b"bdi", b"bdo", b"big", b"cite", b"code", b"del", b"dfn", b"em", b"font", b"i", b"ins",
-    b"kbd", b"label", b"mark", b"q", b"s", b"samp", b"small", b"span", b"strong", b"sub", b"sup", b"tt", b"u", b"var",
+    b"a", b"abbr", b"acronym", b"b", b"bdi", b"bdo", b"big", b"cite", b"code", b"del", b"dfn", b"em",
+    b"font", b"i", b"ins", b"kbd", b"label", b"mark", b"q", b"s", b"samp", b"small", b"span", b"strong",
+    b"sub", b"sup", b"tt", b"u", b"var",
 ];
 
 /// Whether an element stands within a line.
@@ -117,7 +118,8 @@ fn markup(text: &[u8], out: &mut Vec<u8>, start: usize) -> usize {
         return memmem::find(text, b"-->").map_or(text.len(), |end| end + 3);
     }
     let name_from = if text.get(1) == Some(&b'/') { 2 } else { 1 };
-    let begins_tag = text.get(name_from).is_some_and(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'!' | b'?'));
+    let begins_tag =
+        text.get(name_from).is_some_and(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'!' | b'?'));
     if !begins_tag {
         out.push(b'<');
         return 1;

@@ -119,7 +119,8 @@ impl Humanize {
 
     /// The largest unit and what is left of it in the next smaller ones.
     fn time(&self, milliseconds: f64) -> String {
-        const UNITS: [(u64, &str); 5] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s"), (1, "ms")];
+        const UNITS: [(u64, &str); 5] =
+            [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s"), (1, "ms")];
         let mut rest = milliseconds.abs().round() as u64;
         let mut text = String::new();
         for (unit, name) in UNITS {

@@ -93,7 +93,9 @@ impl Processor for JwtDecode {
             let (Some(header), Some(claims), Some(signature), None) =
                 (parts.next(), parts.next(), parts.next(), parts.next())
             else {
-                return Err(Failure::fixed("is no json web token: it has not three parts with dots between them"));
+                return Err(Failure::fixed(
+                    "is no json web token: it has not three parts with dots between them",
+                ));
             };
             self.describe(cx, header, claims, signature)
         })?;
@@ -121,10 +123,8 @@ impl JwtDecode {
         };
         let long: Vec<(&str, Slot)> =
             LONG_NAMES.iter().filter_map(|(short, long)| Some((*long, found(cx, short)?))).collect();
-        let times: Vec<(&str, i64)> = TIMES
-            .iter()
-            .filter_map(|name| Some((*name, found(cx, name)?.as_number()? as i64)))
-            .collect();
+        let times: Vec<(&str, i64)> =
+            TIMES.iter().filter_map(|name| Some((*name, found(cx, name)?.as_number()? as i64))).collect();
         if self.parse_dates {
             for (name, seconds) in &times {
                 add_times(cx, &mut claims, name, *seconds)?;

@@ -107,7 +107,9 @@ fn in_word(word: &[u8]) -> Option<&'static str> {
     let mut parts = word.split(|byte| !byte.is_ascii_alphabetic()).filter(|part| !part.is_empty());
     let first = parts.next()?;
     named(first).or_else(|| {
-        let is_key = ["level", "lvl", "severity", "loglevel", "log"].iter().any(|key| first.eq_ignore_ascii_case(key.as_bytes()));
+        let is_key = ["level", "lvl", "severity", "loglevel", "log"]
+            .iter()
+            .any(|key| first.eq_ignore_ascii_case(key.as_bytes()));
         if is_key { parts.find_map(named) } else { None }
     })
 }

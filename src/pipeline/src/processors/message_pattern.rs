@@ -92,7 +92,13 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
 
 fn regex(options: &mut Options<'_, '_>, at: &crate::source::Place, text: &str) -> Result<Regex, Reported> {
     let built = regex::RegexBuilder::new(text).size_limit(crate::pattern::MAX_COMPILED_BYTES).build();
-    built.map_err(|_| options.error(at, format!("the regular expression {text:?} is not valid"), "the syntax is that of RE2"))
+    built.map_err(|_| {
+        options.error(
+            at,
+            format!("the regular expression {text:?} is not valid"),
+            "the syntax is that of RE2",
+        )
+    })
 }
 
 impl Processor for MessagePattern {
@@ -108,11 +114,8 @@ impl Processor for MessagePattern {
         let pattern = words(&text);
         let hash = fnv1a(pattern.as_bytes());
         let mut map = Children::EMPTY;
-        let texts = [
-            (self.pattern, pattern),
-            (self.hash, format!("{hash:016x}")),
-            (self.id, hash.to_string()),
-        ];
+        let texts =
+            [(self.pattern, pattern), (self.hash, format!("{hash:016x}")), (self.id, hash.to_string())];
         for (key, text) in texts {
             let slot = cx.event.text(text.as_bytes())?;
             cx.event.append_to(&mut map, key, slot)?;
@@ -184,5 +187,7 @@ fn without_quoted(text: &str) -> String {
 
 /// FNV-1a, 64 bits: the same on every machine and in every version.
 fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }

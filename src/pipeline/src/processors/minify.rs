@@ -40,7 +40,9 @@ pub(super) static SPEC: Spec = Spec {
             title: "HTML",
             event: r#"{"h": "<ul>\n  <li class=\"x\">a <b>b</b> c</li>\n  <li title=\"y z\">d</li>\n</ul><p>e</p>f"}"#,
             processors: "- minify: {field: h, format: html}",
-            outcome: Outcome::Event(r#"{"h": "<ul><li class=x>a <b>b</b> c<li title=\"y z\">d</ul><p>e</p>f"}"#),
+            outcome: Outcome::Event(
+                r#"{"h": "<ul><li class=x>a <b>b</b> c<li title=\"y z\">d</ul><p>e</p>f"}"#,
+            ),
         },
         Example {
             title: "no JSON",
@@ -189,14 +191,17 @@ impl Markup<'_> {
         while !rest.is_empty() {
             let piece = piece(rest);
             let len = match &piece {
-                Piece::Text(part) | Piece::Comment(part) | Piece::Other(part) | Piece::Tag(part) => part.len(),
+                Piece::Text(part) | Piece::Comment(part) | Piece::Other(part) | Piece::Tag(part) => {
+                    part.len()
+                }
             };
             let behind = &rest[len..];
             match piece {
                 Piece::Comment(comment) if self.minify.keep_comments => self.push(comment),
                 Piece::Comment(_) => {}
                 Piece::Other(part) => {
-                    let is_doctype = is_html && part.get(..9).is_some_and(|start| start.eq_ignore_ascii_case(b"<!doctype"));
+                    let is_doctype = is_html
+                        && part.get(..9).is_some_and(|start| start.eq_ignore_ascii_case(b"<!doctype"));
                     self.push(if is_doctype { b"<!doctype" } else { part });
                     if is_doctype {
                         self.out.extend_from_slice(&part[9..]);
@@ -301,7 +306,12 @@ impl Markup<'_> {
         }
         let behind = behind.trim_ascii_start();
         let next = match behind {
-            [] => return is_one_of(name, &["p", "li", "dd", "dt", "option", "tr", "td", "th", "tbody", "tfoot"]),
+            [] => {
+                return is_one_of(
+                    name,
+                    &["p", "li", "dd", "dt", "option", "tr", "td", "th", "tbody", "tfoot"],
+                );
+            }
             behind => match piece(behind) {
                 Piece::Tag(tag) => tag,
                 _ => return false,
@@ -318,8 +328,10 @@ impl Markup<'_> {
             b"tr" => closes_parent || opens(&["tr"]),
             b"tbody" | b"tfoot" => closes_parent || opens(&["tbody", "tfoot"]),
             b"p" => {
-                let is_transparent = is_one_of(self::name(next), &["a", "audio", "del", "ins", "map", "noscript", "video"]);
-                (closes_parent && !is_transparent) || opens(&["p", "div", "ul", "ol", "table", "h1", "h2", "h3", "h4", "pre", "hr"])
+                let is_transparent =
+                    is_one_of(self::name(next), &["a", "audio", "del", "ins", "map", "noscript", "video"]);
+                (closes_parent && !is_transparent)
+                    || opens(&["p", "div", "ul", "ol", "table", "h1", "h2", "h3", "h4", "pre", "hr"])
             }
             _ => false,
         }

@@ -7,6 +7,10 @@ use crate::failure::Failure;
 use crate::step::{Flow, Processor, Ran};
 use event::model::{Children, Event, NodeId, Path, Slot};
 use regex::bytes::Regex;
+use std::collections::HashSet;
+
+/// How many fields may be moved: each is looked for at its new place.
+const MAX_MOVED: usize = 16_384;
 
 pub(super) static SPEC: Spec = Spec {
     name: "move",
@@ -15,7 +19,11 @@ pub(super) static SPEC: Spec = Spec {
     details: "A pattern is a path whose parts may have `*`, `?` and `[a-z]`: `event.*` means the fields of `event`. A field keeps \
               its last name. Objects that are empty then are removed.",
     options: &[
-        optional("target_field", "", "The object that takes the fields; needed unless `move_to_root` is set."),
+        optional(
+            "target_field",
+            "",
+            "The object that takes the fields; needed unless `move_to_root` is set.",
+        ),
         optional("fields", "[\"*\"]", "The patterns."),
         optional("exclude", "", "Patterns of fields that stay."),
         optional("move_to_root", "false", "Move the fields to the top of the event."),
@@ -34,6 +42,12 @@ pub(super) static SPEC: Spec = Spec {
             event: r#"{"event": {"category": {"name": "process", "type": "system"}}}"#,
             processors: "- move: {move_to_root: true, fields: [event.category.*]}",
             outcome: Outcome::Event(r#"{"name": "process", "type": "system"}"#),
+        },
+        Example {
+            title: "a field and one within it",
+            event: r#"{"a": {"b": 1, "c": 2}, "x": 3}"#,
+            processors: "- move: {target_field: t, fields: [a.b, a, x]}",
+            outcome: Outcome::Event(r#"{"t": {"a": {"b": 1, "c": 2}, "x": 3}}"#),
         },
         Example {
             title: "a field that exists",
@@ -57,7 +71,8 @@ struct Move {
 }
 
 fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported> {
-    let target = if options.flag("move_to_root", false)? { None } else { Some(options.field("target_field")?) };
+    let target =
+        if options.flag("move_to_root", false)? { None } else { Some(options.field("target_field")?) };
     let mut fields = globs(options, "fields")?;
     if fields.is_empty() {
         fields.push(glob("*").map_err(|why| options.error(&options.place().clone(), why, ""))?);
@@ -108,31 +123,48 @@ fn glob(text: &str) -> Result<Glob, String> {
     Ok(Glob(parts))
 }
 
-/// A field that is moved, and the object it is in.
-#[derive(Clone, Copy, PartialEq)]
+/// A field that matches, and the objects it is in, the event first.
+#[derive(Clone)]
 struct Found {
-    parent: NodeId,
+    parents: Vec<NodeId>,
     node: NodeId,
+}
+
+impl Found {
+    fn parent(&self) -> NodeId {
+        self.parents.last().copied().unwrap_or(Event::ROOT)
+    }
 }
 
 impl Processor for Move {
     fn run(&self, cx: &mut Context<'_>) -> Ran {
         let mut stays = Vec::new();
         for glob in &self.exclude {
-            glob.find(cx, Event::ROOT, 0, &mut stays);
+            glob.find(cx, &mut vec![Event::ROOT], &mut stays);
         }
         // The object that takes the fields does not go into itself.
-        let target_root = self.target.as_ref().and_then(|path| path.segments().first()).map(|segment| segment.key);
+        let target_root =
+            self.target.as_ref().and_then(|path| path.segments().first()).map(|segment| segment.key);
         let mut found: Vec<Found> = Vec::new();
         for glob in &self.fields {
-            glob.find(cx, Event::ROOT, 0, &mut found);
+            glob.find(cx, &mut vec![Event::ROOT], &mut found);
         }
+        let stays: HashSet<NodeId> = stays.iter().map(|field| field.node).collect();
+        let mut seen = HashSet::new();
         found.retain(|field| {
-            let is_top = field.parent == Event::ROOT;
+            let is_top = field.parent() == Event::ROOT;
             let key = cx.event.key(field.node);
-            let is_kept_out = is_top && (key.is_metadata() || Some(key) == target_root || self.target.is_none());
-            !is_kept_out && !stays.iter().any(|other| other.node == field.node)
+            let is_kept_out =
+                is_top && (key.is_metadata() || Some(key) == target_root || self.target.is_none());
+            // The first of several patterns that match it counts.
+            !is_kept_out && !stays.contains(&field.node) && seen.insert(field.node)
         });
+        if found.len() > MAX_MOVED {
+            return Err(Failure::text(format!("move finds more than {MAX_MOVED} fields")));
+        }
+        // What is within a field that is moved goes along with it.
+        let moved: HashSet<NodeId> = found.iter().map(|field| field.node).collect();
+        found.retain(|field| !field.parents.iter().any(|parent| moved.contains(parent)));
         if found.is_empty() {
             let failure = Failure::fixed("no field matches the patterns of move");
             return if self.ignore_missing { Ok(Flow::Next) } else { Err(failure) };
@@ -144,10 +176,12 @@ impl Processor for Move {
             let taken = cx.event.field(present, key).filter(|node| *node != field.node);
             if taken.is_some() && !self.overrides {
                 let name = String::from_utf8_lossy(cx.event.name(field.node)).into_owned();
-                return Err(Failure::text(format!("field [{name}] can't be moved: it exists already at the new place")));
+                return Err(Failure::text(format!(
+                    "field [{name}] can't be moved: it exists already at the new place"
+                )));
             }
             let slot = cx.event.slot(field.node);
-            cx.event.unlink(field.parent, field.node);
+            cx.event.unlink(field.parent(), field.node);
             cx.event.set_field(target, key, slot)?;
         }
         for glob in &self.fields {
@@ -173,18 +207,22 @@ impl Move {
 }
 
 impl Glob {
-    /// Adds the fields below `parent` that match from part `depth` on.
-    fn find(&self, cx: &Context<'_>, parent: NodeId, depth: usize, found: &mut Vec<Found>) {
-        let (Some(pattern), Slot::Map(map)) = (self.0.get(depth), cx.event.slot(parent)) else { return };
+    /// Adds the fields below the last of `parents` that match from the part of their depth on.
+    fn find(&self, cx: &Context<'_>, parents: &mut Vec<NodeId>, found: &mut Vec<Found>) {
+        let parent = parents.last().copied().unwrap_or(Event::ROOT);
+        let (Some(pattern), Slot::Map(map)) = (self.0.get(parents.len() - 1), cx.event.slot(parent)) else {
+            return;
+        };
         for node in cx.event.children(map) {
             if !pattern.is_match(cx.event.name(node)) {
                 continue;
             }
-            let field = Found { parent, node };
-            if depth + 1 < self.0.len() {
-                self.find(cx, node, depth + 1, found);
-            } else if !found.contains(&field) {
-                found.push(field);
+            if parents.len() < self.0.len() {
+                parents.push(node);
+                self.find(cx, parents, found);
+                parents.pop();
+            } else {
+                found.push(Found { parents: parents.clone(), node });
             }
         }
     }
@@ -192,9 +230,10 @@ impl Glob {
     /// Removes the objects on the way that are empty now, the innermost first.
     fn prune(&self, cx: &mut Context<'_>) {
         for depth in (1..self.0.len()).rev() {
-            let mut parents = Vec::new();
-            Glob(self.0[..depth].to_vec()).find(cx, Event::ROOT, 0, &mut parents);
-            for Found { parent, node } in parents {
+            let mut on_the_way = Vec::new();
+            Glob(self.0[..depth].to_vec()).find(cx, &mut vec![Event::ROOT], &mut on_the_way);
+            for field in on_the_way {
+                let (parent, node) = (field.parent(), field.node);
                 let is_empty = matches!(cx.event.slot(node), Slot::Map(map) if map.len() == 0);
                 if is_empty && !cx.event.key(node).is_metadata() {
                     cx.event.unlink(parent, node);

@@ -23,7 +23,11 @@ pub(super) static SPEC: Spec = Spec {
         optional("language", "en", "The language."),
         optional("format", "suffix", "`suffix` (`number_suffix`), `word` or `both`."),
         optional("case", "lower", "`lower`, `upper`, `title` or `sentence`."),
-        optional("date_format", "", "The field is a time; it is written so, and `{day}` is its day as an ordinal."),
+        optional(
+            "date_format",
+            "",
+            "The field is a time; it is written so, and `{day}` is its day as an ordinal.",
+        ),
         optional("gender", "masculine", "`masculine`, `feminine` or `neuter`, where the language has them."),
         optional("superscript", "false", "Write the suffix as `<sup>`."),
         optional("space_before_suffix", "false", "Write a blank before the suffix, unless it is raised."),
@@ -116,8 +120,12 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
         ("word", Format::Word),
         ("both", Format::Both),
     ];
-    let cases =
-        [("lower", Case::Lower), ("upper", Case::Upper), ("title", Case::Title), ("sentence", Case::Sentence)];
+    let cases = [
+        ("lower", Case::Lower),
+        ("upper", Case::Upper),
+        ("title", Case::Title),
+        ("sentence", Case::Sentence),
+    ];
     let genders =
         [("masculine", Gender::Masculine), ("feminine", Gender::Feminine), ("neuter", Gender::Neuter)];
     let language = options.choice("language", &languages)?;
@@ -191,7 +199,9 @@ impl Ordinal {
             let mut next = behind.chars();
             let is_fraction = next.next() == Some('.') && next.next().is_some_and(|c| c.is_ascii_digit());
             let is_apart = |c: char| !c.is_alphanumeric() && c != '_' && c != '.';
-            let is_whole = is_apart(before) && !is_fraction && behind.chars().next().is_none_or(|c| is_apart(c) || c == '.');
+            let is_whole = is_apart(before)
+                && !is_fraction
+                && behind.chars().next().is_none_or(|c| is_apart(c) || c == '.');
             match number.parse() {
                 Ok(value) if is_whole => self.write(value, out),
                 _ => out.push_str(number),
@@ -227,7 +237,13 @@ impl Ordinal {
                 (3, _) => "rd",
                 _ => "th",
             },
-            Language::Romance => if feminine { "ª" } else { "º" },
+            Language::Romance => {
+                if feminine {
+                    "ª"
+                } else {
+                    "º"
+                }
+            }
             Language::French => match (number, feminine) {
                 (1, true) => "re",
                 (1, false) => "er",

@@ -54,7 +54,10 @@ pub(super) static SPEC: Spec = Spec {
 enum Use {
     Field(Path),
     /// Name and value stand in these groups.
-    Pair { name: usize, value: usize },
+    Pair {
+        name: usize,
+        value: usize,
+    },
     /// Further expressions are looked for here.
     Within,
 }
@@ -82,8 +85,14 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
         Some(format) => match format.split_once("${name}") {
             Some((before, behind)) => Some((before.to_owned(), behind.to_owned())),
             None => {
-                let at = options.node("field_name_format").map_or_else(|| options.place().clone(), |node| node.at.clone());
-                return Err(options.error(&at, "`field_name_format` has no ${name} in it", "write it like `x_${name}`"));
+                let at = options
+                    .node("field_name_format")
+                    .map_or_else(|| options.place().clone(), |node| node.at.clone());
+                return Err(options.error(
+                    &at,
+                    "`field_name_format` has no ${name} in it",
+                    "write it like `x_${name}`",
+                ));
             }
         },
     };
@@ -107,7 +116,7 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
         first,
         further,
         name_format,
-        max_exec: options.int("max_exec", 1..=100_000)?.unwrap_or(100) as usize,
+        max_exec: options.int("max_exec", 1..=10_000)?.unwrap_or(100) as usize,
         overwrite: options.flag("overwrite_existing", false)?,
     }))
 }
@@ -134,7 +143,8 @@ fn expression(
         } else if name.starts_with("__") {
             uses.push((group, Use::Within));
         } else if !name.starts_with("_VALUE_") {
-            let name = format.map_or_else(|| name.to_owned(), |(before, behind)| format!("{before}{name}{behind}"));
+            let name =
+                format.map_or_else(|| name.to_owned(), |(before, behind)| format!("{before}{name}{behind}"));
             let at = options.place().clone();
             let path = Path::parse(options.keys(), &name)
                 .map_err(|why| options.error(&at, format!("the group {name:?}: {why}"), ""))?;
@@ -150,7 +160,8 @@ impl Processor for RegexExtract {
         let Some(span) = self.target.text(cx)? else { return Ok(Flow::Next) };
         let mut within: SmallVec<[Span; 4]> = SmallVec::new();
         // What the field is may be replaced by what is found in it.
-        let mut matched = cx.with_groups(|cx, groups| self.all(cx, groups, &self.first, span, Some(&mut within)))?;
+        let mut matched =
+            cx.with_groups(|cx, groups| self.all(cx, groups, &self.first, span, Some(&mut within)))?;
         if within.is_empty() {
             within.push(span);
         }

@@ -1,5 +1,6 @@
 //! `serialize`: fields to a text of JSON, XML or separated values.
 
+use super::serialize_xml::Xml;
 use crate::compile::spec::{optional, required};
 use crate::compile::{Example, Options, Outcome, Reported, Spec};
 use crate::context::Context;
@@ -16,7 +17,11 @@ pub(super) static SPEC: Spec = Spec {
     details: "Fields are in the order of their names. Objects and lists in separated values are written as JSON.",
     options: &[
         required("type", "`json`, `xml`, `csv`, `tsv` or `delimited`."),
-        optional("fields", "all", "The fields: names, patterns with `*`, and with `!` before them those that are left out."),
+        optional(
+            "fields",
+            "all",
+            "The fields: names, patterns with `*`, and with `!` before them those that are left out.",
+        ),
         optional("source_field", "the event itself", "The object."),
         optional("target_field", "_raw", "Where the text goes."),
         optional("delimiter", ",", "What stands between values of `delimited`."),
@@ -25,10 +30,18 @@ pub(super) static SPEC: Spec = Spec {
         optional("escape_char", "the quote", "What stands before a quote within a value."),
         optional("root_element", "root", "The root element of XML."),
         optional("xml_namespace", "", "Its namespace."),
-        optional("xml_template", "", "An element that stands for each field, with the field's name as an attribute."),
+        optional(
+            "xml_template",
+            "",
+            "An element that stands for each field, with the field's name as an attribute.",
+        ),
         optional("xml_attribute", "name", "That attribute."),
         optional("omit_xml_declaration", "false", "Leave out `<?xml …?>`."),
-        optional("use_root_as_element", "false", "Of an object with one field take that field for the root element."),
+        optional(
+            "use_root_as_element",
+            "false",
+            "Of an object with one field take that field for the root element.",
+        ),
         optional("ignore_missing", "false", "Do nothing when the object is missing, instead of failing."),
     ],
     examples: &[
@@ -80,15 +93,6 @@ enum Form {
     Separated(Separated),
 }
 
-struct Xml {
-    root: String,
-    namespace: Option<String>,
-    /// An element and its attribute, for each field.
-    template: Option<(String, String)>,
-    declaration: bool,
-    root_from_field: bool,
-}
-
 struct Separated {
     delimiter: String,
     quote: String,
@@ -108,7 +112,7 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
     let kind = options.choice("type", &types)?;
     let form = match kind {
         Type::Json => Form::Json,
-        Type::Xml => Form::Xml(xml(options)?),
+        Type::Xml => Form::Xml(Xml::read(options)?),
         Type::Csv | Type::Tsv | Type::Delimited => Form::Separated(separated(options, kind)?),
     };
     let (mut taken, mut left_out) = (Vec::new(), Vec::new());
@@ -135,32 +139,12 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
     }))
 }
 
-fn xml(options: &mut Options<'_, '_>) -> Result<Xml, Reported> {
-    let mut name = |option: &str, default: &str| -> Result<String, Reported> {
-        let text = options.text(option)?.unwrap_or_else(|| default.to_owned());
-        if is_name(&text) {
-            return Ok(text);
-        }
-        let at = options.node(option).map_or_else(|| options.place().clone(), |node| node.at.clone());
-        Err(options.error(&at, format!("{text:?} can't be the name of an element"), ""))
-    };
-    let root = name("root_element", "root")?;
-    let template = name("xml_template", "Data")?;
-    let attribute = name("xml_attribute", "name")?;
-    let has_template = options.node("xml_template").is_some();
-    Ok(Xml {
-        root,
-        namespace: options.text("xml_namespace")?,
-        template: has_template.then_some((template, attribute)),
-        declaration: !options.flag("omit_xml_declaration", false)?,
-        root_from_field: options.flag("use_root_as_element", false)?,
-    })
-}
-
 fn separated(options: &mut Options<'_, '_>, kind: Type) -> Result<Separated, Reported> {
     let delimiter = options.text("delimiter")?.filter(|text| !text.is_empty());
-    let quote = options.text("quote_char")?.filter(|text| !text.is_empty()).unwrap_or_else(|| "\"".to_owned());
-    let escape = options.text("escape_char")?.filter(|text| !text.is_empty()).unwrap_or_else(|| quote.clone());
+    let quote =
+        options.text("quote_char")?.filter(|text| !text.is_empty()).unwrap_or_else(|| "\"".to_owned());
+    let escape =
+        options.text("escape_char")?.filter(|text| !text.is_empty()).unwrap_or_else(|| quote.clone());
     Ok(Separated {
         delimiter: match kind {
             Type::Csv => ",".to_owned(),
@@ -289,110 +273,5 @@ impl Separated {
         }
         out.extend_from_slice(rest);
         out.extend_from_slice(self.quote.as_bytes());
-    }
-}
-
-impl Xml {
-    fn write(&self, event: &Event<'_>, value: Slot, out: &mut Vec<u8>) -> Result<(), Failure> {
-        if self.declaration {
-            out.extend_from_slice(b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>");
-        }
-        let (root, value) = match value {
-            Slot::Map(map) if self.root_from_field && map.len() == 1 => match event.children(map).next() {
-                Some(node) => (String::from_utf8_lossy(event.name(node)).into_owned(), event.slot(node)),
-                None => (self.root.clone(), value),
-            },
-            _ => (self.root.clone(), value),
-        };
-        let root = element_name(&root);
-        out.push(b'<');
-        out.extend_from_slice(root.as_bytes());
-        if let Some(namespace) = &self.namespace {
-            out.extend_from_slice(b" xmlns=\"");
-            escape(namespace, out);
-            out.push(b'"');
-        }
-        out.push(b'>');
-        match (&self.template, value) {
-            (Some((element, attribute)), Slot::Map(map)) => {
-                for node in event.children(map) {
-                    out.extend_from_slice(format!("<{element} {attribute}=\"").as_bytes());
-                    escape(&String::from_utf8_lossy(event.name(node)), out);
-                    out.extend_from_slice(b"\">");
-                    content(event, event.slot(node), out, 0)?;
-                    out.extend_from_slice(format!("</{element}>").as_bytes());
-                }
-            }
-            _ => content(event, value, out, 0)?,
-        }
-        out.extend_from_slice(format!("</{root}>").as_bytes());
-        Ok(())
-    }
-}
-
-/// What stands within an element: elements for fields, one for each value of a list, text for everything else.
-fn content(event: &Event<'_>, value: Slot, out: &mut Vec<u8>, depth: usize) -> Result<(), Failure> {
-    if depth >= MAX_DEPTH {
-        return Err(Obstacle::TooDeep.into());
-    }
-    match value {
-        Slot::Map(map) => {
-            for node in event.children(map) {
-                let name = element_name(&String::from_utf8_lossy(event.name(node)));
-                match event.slot(node) {
-                    Slot::List(list) => {
-                        for item in event.children(list) {
-                            element(event, &name, event.slot(item), out, depth)?;
-                        }
-                    }
-                    other => element(event, &name, other, out, depth)?,
-                }
-            }
-        }
-        Slot::List(list) => {
-            for item in event.children(list) {
-                element(event, "item", event.slot(item), out, depth)?;
-            }
-        }
-        other => {
-            let mut text = Vec::new();
-            write_plain(event, other, &mut text)?;
-            escape(&String::from_utf8_lossy(&text), out);
-        }
-    }
-    Ok(())
-}
-
-fn element(event: &Event<'_>, name: &str, value: Slot, out: &mut Vec<u8>, depth: usize) -> Result<(), Failure> {
-    out.extend_from_slice(format!("<{name}>").as_bytes());
-    content(event, value, out, depth + 1)?;
-    out.extend_from_slice(format!("</{name}>").as_bytes());
-    Ok(())
-}
-
-fn is_name(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_alphabetic() || c == '_')
-        && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ':'))
-}
-
-/// The name of a field as that of an element: other characters become `_`.
-fn element_name(name: &str) -> String {
-    if is_name(name) {
-        return name.to_owned();
-    }
-    let allowed = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '.') { c } else { '_' };
-    std::iter::once('_').chain(name.chars().map(allowed)).collect()
-}
-
-fn escape(text: &str, out: &mut Vec<u8>) {
-    for character in text.chars() {
-        match character {
-            '<' => out.extend_from_slice(b"&lt;"),
-            '>' => out.extend_from_slice(b"&gt;"),
-            '&' => out.extend_from_slice(b"&amp;"),
-            '"' => out.extend_from_slice(b"&quot;"),
-            '\u{0}'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' => out.extend_from_slice("\u{fffd}".as_bytes()),
-            other => out.extend_from_slice(other.encode_utf8(&mut [0; 4]).as_bytes()),
-        }
     }
 }

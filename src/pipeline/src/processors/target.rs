@@ -128,19 +128,33 @@ impl Target {
 pub(super) fn beside(options: &mut Options<'_, '_>, field: &Path, suffix: &str) -> Result<Path, Reported> {
     Path::parse(options.keys(), &format!("{}{suffix}", field.text())).map_err(|why| {
         let at = options.place().clone();
-        options.error(&at, format!("no field beside {:?}: {why}", field.text()), "name it with `target_field`")
+        options.error(
+            &at,
+            format!("no field beside {:?}: {why}", field.text()),
+            "name it with `target_field`",
+        )
     })
 }
 
 /// Adds a field to an object that is being made.
-pub(super) fn add_field(cx: &mut Context<'_>, map: &mut Children, name: &str, slot: Slot) -> Result<(), Failure> {
+pub(super) fn add_field(
+    cx: &mut Context<'_>,
+    map: &mut Children,
+    name: &str,
+    slot: Slot,
+) -> Result<(), Failure> {
     let key = cx.event.key_of(name.as_bytes())?;
     cx.event.append_to(map, key, slot)?;
     Ok(())
 }
 
 /// Adds a field with a text to an object that is being made.
-pub(super) fn add_text(cx: &mut Context<'_>, map: &mut Children, name: &str, text: &str) -> Result<(), Failure> {
+pub(super) fn add_text(
+    cx: &mut Context<'_>,
+    map: &mut Children,
+    name: &str,
+    text: &str,
+) -> Result<(), Failure> {
     let slot = cx.event.text(text.as_bytes())?;
     add_field(cx, map, name, slot)
 }

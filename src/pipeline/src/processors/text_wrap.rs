@@ -19,7 +19,11 @@ pub(super) static SPEC: Spec = Spec {
         optional("line_separator", "\\n", "What stands between lines."),
         optional("break_long_words", "false", "Break words that are wider than a line."),
         optional("preserve_lines", "false", "Keep the line ends that are there."),
-        optional("trim_whitespace", "false", "Remove blanks at both ends of the text's lines and of the indent."),
+        optional(
+            "trim_whitespace",
+            "false",
+            "Remove blanks at both ends of the text's lines and of the indent.",
+        ),
         IGNORE_MISSING,
     ],
     examples: &[

@@ -20,7 +20,10 @@ pub(super) static SPEC: Spec = Spec {
     options: &[
         FIELD,
         required("amount", "How many units; negative for earlier."),
-        required("unit", "`seconds`, `minutes`, `hours`, `days`, `weeks`, `months` or `years`, or an abbreviation."),
+        required(
+            "unit",
+            "`seconds`, `minutes`, `hours`, `days`, `weeks`, `months` or `years`, or an abbreviation.",
+        ),
         TARGET_FIELD,
         optional("format", "RFC3339", "How the result is written: Go's reference time or Java's letters."),
         optional("timezone", "the time's own", "The zone of the result, and of times that name none."),
@@ -66,7 +69,8 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
         return Err(options.error(&at, "`amount` is no number", "write it like -1.5"));
     };
     let shift = shift(number, &unit.to_ascii_lowercase()).ok_or_else(|| {
-        let fix = "units are seconds, minutes, hours, days, weeks, months and years, up to ten thousand years";
+        let fix =
+            "units are seconds, minutes, hours, days, weeks, months and years, up to ten thousand years";
         options.error(&at, format!("there is no shift by {amount} {unit:?}"), fix)
     })?;
     let format_at = options.node("format").map_or_else(|| options.place().clone(), |node| node.at.clone());
@@ -113,7 +117,8 @@ impl Processor for TimeShift {
     fn run(&self, cx: &mut Context<'_>) -> Ran {
         self.target.change_values(cx, |cx, slot| {
             let zone = self.zone.clone().unwrap_or(TimeZone::UTC);
-            let time = self.formats.time(cx, slot, &zone)?.ok_or(Failure::fixed("fits none of the time formats"))?;
+            let time =
+                self.formats.time(cx, slot, &zone)?.ok_or(Failure::fixed("fits none of the time formats"))?;
             let shifted = match &self.shift {
                 Shift::Calendar(span) => time.checked_add(*span),
                 Shift::Exact(duration) => time.checked_add(*duration),

@@ -16,7 +16,11 @@ pub(super) static SPEC: Spec = Spec {
         TARGET_FIELD,
         optional("fields", "", "Several fields, each changed in its place."),
         optional("exclude", "", "Fields of `fields` that stay as they are."),
-        optional("preserve_articles", "false", "Keep articles and short prepositions small, but for the first word."),
+        optional(
+            "preserve_articles",
+            "false",
+            "Keep articles and short prepositions small, but for the first word.",
+        ),
         IGNORE_MISSING,
     ],
     examples: &[

@@ -93,7 +93,9 @@ impl Processor for UnixPermission {
     fn run(&self, cx: &mut Context<'_>) -> Ran {
         self.target.change_values(cx, |cx, slot| {
             let mode = match slot {
-                Slot::Text(span) => self.mode(std::str::from_utf8(cx.event.bytes(span)).unwrap_or_default().trim()),
+                Slot::Text(span) => {
+                    self.mode(std::str::from_utf8(cx.event.bytes(span)).unwrap_or_default().trim())
+                }
                 Slot::Int(number) => self.mode(&number.to_string()),
                 _ => None,
             };
@@ -237,7 +239,10 @@ fn warnings_of(mode: u16) -> impl Iterator<Item = &'static str> {
     [
         (is_set(0o002), "World-writable: any user can modify file"),
         (is_set(0o003), "World-executable: security risk for binaries"),
-        (is_set(0o4000) && mode & 0o022 != 0, "Setuid and writable by others than the owner: they can replace a privileged program"),
+        (
+            is_set(0o4000) && mode & 0o022 != 0,
+            "Setuid and writable by others than the owner: they can replace a privileged program",
+        ),
         (is_set(0o4001), "Setuid: any user can execute it with owner privileges"),
         (is_set(0o2001), "Setgid: any user can execute it with group privileges"),
     ]

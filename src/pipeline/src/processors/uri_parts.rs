@@ -162,7 +162,8 @@ impl<'u> Uri<'u> {
     fn parse(text: &'u [u8]) -> Result<Self, &'static str> {
         let mut uri = Self::default();
         let mut rest = text;
-        let scheme_len = text.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte)).count();
+        let scheme_len =
+            text.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte)).count();
         if text.get(scheme_len) == Some(&b':') && text[0].is_ascii_alphabetic() {
             uri.scheme = Some(&text[..scheme_len]);
             rest = &text[scheme_len + 1..];

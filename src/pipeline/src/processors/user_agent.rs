@@ -80,14 +80,17 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
     let listed = options.texts("properties")?;
     for property in &listed {
         if !KNOWN.contains(&property.to_ascii_lowercase().as_str()) {
-            let at = options.node("properties").map_or_else(|| options.place().clone(), |node| node.at.clone());
+            let at =
+                options.node("properties").map_or_else(|| options.place().clone(), |node| node.at.clone());
             let what = format!("the option \"properties\" has no value {property:?}");
             return Err(options.error(&at, what, format!("there are {}", KNOWN.join(", "))));
         }
     }
     let is_asked = |name: &str| {
         listed.is_empty()
-            || listed.iter().any(|listed| listed.eq_ignore_ascii_case(name) || listed.eq_ignore_ascii_case("all"))
+            || listed
+                .iter()
+                .any(|listed| listed.eq_ignore_ascii_case(name) || listed.eq_ignore_ascii_case("all"))
     };
     let key = |name: &str| options.keys().compiled(name);
     let names = Names {
@@ -213,7 +216,10 @@ fn comment(text: &[u8]) -> (Option<std::ops::Range<usize>>, Option<std::ops::Ran
     let first = next();
     // `(X11; U; Linux x86_64)`, `(compatible; MSIE 8.0; Windows NT 6.1)`: what tells nothing is passed over.
     let mut second = next();
-    while second.clone().is_some_and(|range| text[range.clone()].len() < 2 || text[range].starts_with(b"MSIE")) {
+    while second
+        .clone()
+        .is_some_and(|range| text[range.clone()].len() < 2 || text[range].starts_with(b"MSIE"))
+    {
         second = next();
     }
     (first, second)

@@ -200,7 +200,9 @@ fn add(cx: &mut Context<'_>, map: &mut Children, name: &[u8], value: Slot) -> Re
     let key = cx.event.key_of(name)?;
     let Some(node) = cx.event.field(*map, key) else {
         if map.len() >= MAX_FIELDS {
-            return Err(Failure::text(format!("has an element with more than {MAX_FIELDS} different fields")));
+            return Err(Failure::text(format!(
+                "has an element with more than {MAX_FIELDS} different fields"
+            )));
         }
         cx.event.append_to(map, key, value)?;
         return Ok(());

@@ -55,7 +55,6 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
     let field = options.optional_field("field")?;
     let target = options.optional_field("target_field")?.or_else(|| field.clone());
     let formats = [
-        ("", false),
         ("ecs", true),
         ("cim", true),
         ("asim", false),
@@ -68,7 +67,7 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
     Ok(Box::new(DotNester {
         field,
         target,
-        lowercase: options.choice("format", &formats)?,
+        lowercase: options.node("format").is_some() && options.choice("format", &formats)?,
         delimiter: options.text("delimiter")?.unwrap_or_else(|| ".".to_owned()),
         prefix: options.text("prefix")?.unwrap_or_default(),
         depth: usize::try_from(depth).unwrap_or(event::model::MAX_DEPTH),

@@ -50,6 +50,12 @@ pub(super) static SPEC: Spec = Spec {
             outcome: Outcome::Event(r#"{"t": {"a": {"b": 1, "c": 2}, "x": 3}}"#),
         },
         Example {
+            title: "an object does not go into itself",
+            event: r#"{"a": {"t": {"b": 1}, "c": 2}, "x": 3}"#,
+            processors: "- move: {target_field: a.t, fields: ['*', 'a.*']}",
+            outcome: Outcome::Event(r#"{"a": {"t": {"b": 1, "x": 3, "c": 2}}}"#),
+        },
+        Example {
             title: "a field that exists",
             event: r#"{"a": {"x": 1}, "x": 2}"#,
             processors: "- move: {move_to_root: true, fields: [a.x]}",
@@ -124,7 +130,6 @@ fn glob(text: &str) -> Result<Glob, String> {
 }
 
 /// A field that matches, and the objects it is in, the event first.
-#[derive(Clone)]
 struct Found {
     parents: Vec<NodeId>,
     node: NodeId,
@@ -142,9 +147,7 @@ impl Processor for Move {
         for glob in &self.exclude {
             glob.find(cx, &mut vec![Event::ROOT], &mut stays);
         }
-        // The object that takes the fields does not go into itself.
-        let target_root =
-            self.target.as_ref().and_then(|path| path.segments().first()).map(|segment| segment.key);
+        let way = self.way_to_target(cx);
         let mut found: Vec<Found> = Vec::new();
         for glob in &self.fields {
             glob.find(cx, &mut vec![Event::ROOT], &mut found);
@@ -154,10 +157,12 @@ impl Processor for Move {
         found.retain(|field| {
             let is_top = field.parent() == Event::ROOT;
             let key = cx.event.key(field.node);
-            let is_kept_out =
-                is_top && (key.is_metadata() || Some(key) == target_root || self.target.is_none());
+            let is_kept_out = is_top && (key.is_metadata() || self.target.is_none());
             // The first of several patterns that match it counts.
-            !is_kept_out && !stays.contains(&field.node) && seen.insert(field.node)
+            !is_kept_out
+                && !way.contains(&field.node)
+                && !stays.contains(&field.node)
+                && seen.insert(field.node)
         });
         if found.len() > MAX_MOVED {
             return Err(Failure::text(format!("move finds more than {MAX_MOVED} fields")));
@@ -170,17 +175,11 @@ impl Processor for Move {
             return if self.ignore_missing { Ok(Flow::Next) } else { Err(failure) };
         }
         let target = self.target(cx)?;
+        if !self.overrides {
+            refuse_taken(cx, target, &found)?;
+        }
         for field in found {
-            let key = cx.event.key(field.node);
-            let Slot::Map(present) = cx.event.slot(target) else { break };
-            let taken = cx.event.field(present, key).filter(|node| *node != field.node);
-            if taken.is_some() && !self.overrides {
-                let name = String::from_utf8_lossy(cx.event.name(field.node)).into_owned();
-                return Err(Failure::text(format!(
-                    "field [{name}] can't be moved: it exists already at the new place"
-                )));
-            }
-            let slot = cx.event.slot(field.node);
+            let (key, slot) = (cx.event.key(field.node), cx.event.slot(field.node));
             cx.event.unlink(field.parent(), field.node);
             cx.event.set_field(target, key, slot)?;
         }
@@ -191,7 +190,36 @@ impl Processor for Move {
     }
 }
 
+/// A failure if a field has a name that is taken at the new place, by another field there or by one before it.
+fn refuse_taken(cx: &Context<'_>, target: NodeId, found: &[Found]) -> Result<(), Failure> {
+    let Slot::Map(present) = cx.event.slot(target) else { return Ok(()) };
+    let mut names = HashSet::new();
+    for field in found {
+        let key = cx.event.key(field.node);
+        let taken = cx.event.field(present, key).is_some_and(|node| node != field.node);
+        if taken || !names.insert(key) {
+            let name = String::from_utf8_lossy(cx.event.name(field.node)).into_owned();
+            return Err(Failure::text(format!(
+                "field [{name}] can't be moved: it exists already at the new place"
+            )));
+        }
+    }
+    Ok(())
+}
+
 impl Move {
+    /// The objects on the way to the one that takes the fields, and that one: they can't go into it.
+    fn way_to_target(&self, cx: &Context<'_>) -> HashSet<NodeId> {
+        let mut way = HashSet::new();
+        let mut at = Event::ROOT;
+        for segment in self.target.iter().flat_map(|path| path.segments()) {
+            let Some(node) = cx.event.find_from(at, &[*segment]) else { break };
+            way.insert(node);
+            at = node;
+        }
+        way
+    }
+
     /// The object that takes the fields; made if it is not there.
     fn target(&self, cx: &mut Context<'_>) -> Result<NodeId, Failure> {
         let Some(path) = &self.target else { return Ok(Event::ROOT) };

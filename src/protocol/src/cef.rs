@@ -70,7 +70,7 @@ impl<'a> Cef<'a> {
     /// As [`extensions`](Self::extensions), with another character between name and value.
     pub fn extensions_with(&self, separator: u8) -> Extensions<'a> {
         let mut extensions = Extensions { rest: self.rest, separator, pending: None };
-        extensions.pending = extensions.key_from(0).map(|(start, end)| (start, end));
+        extensions.pending = extensions.key_from(0);
         extensions
     }
 }

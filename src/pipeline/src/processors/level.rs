@@ -123,5 +123,5 @@ fn named(word: &[u8]) -> Option<&'static str> {
         ("debug", &["debug", "dbg", "trace", "verbose", "trc"]),
     ];
     let is_word = |name: &&str| word.eq_ignore_ascii_case(name.as_bytes());
-    NAMES.iter().find(|(_, names)| names.iter().any(|name| is_word(&name))).map(|(level, _)| *level)
+    NAMES.iter().find(|(_, names)| names.iter().any(is_word)).map(|(level, _)| *level)
 }

@@ -124,6 +124,18 @@ impl<'c> Context<'c> {
         result
     }
 
+    /// Lends the bytes of a text to `work`, beside the context itself; texts that processors made are copied for it.
+    pub(crate) fn with_bytes<R>(&mut self, span: Span, work: impl FnOnce(&mut Self, &[u8]) -> R) -> R {
+        if span.is_in_record() {
+            let record = self.event.record();
+            return work(self, &record[span.offset()..][..span.len()]);
+        }
+        self.with_buffer(|cx, buffer| {
+            buffer.extend_from_slice(cx.event.bytes(span));
+            work(cx, buffer)
+        })
+    }
+
     /// Lends room for captures to `work`, beside the context itself.
     pub(crate) fn with_groups<R>(&mut self, work: impl FnOnce(&mut Self, &mut Vec<Group>) -> R) -> R {
         let mut groups = std::mem::take(&mut self.room.groups);

@@ -41,6 +41,9 @@ const SYSLOG: &[u8] =
     b"<15>2026-01-31T08:05:09Z myhost myprog[1234]: CONN=003 SEQ=000000000017 id=7 user=ann text";
 const JSON: &[u8] =
     br#"{"ts":1790000000000,"level":"info","msg":"CONN=003 x","tags":["a","b"],"n":{"a":1.5}}"#;
+const CEF: &[u8] = b"CEF:0|Security|threatmanager|1.0|100|worm stopped|10|src=10.0.0.1 spt=1232 msg=a b c";
+const LEEF: &[u8] = b"LEEF:2.0|Vendor|Product|1.0|Alert|^|src=10.0.0.1^pid=7^proto=TCP";
+const URL: &[u8] = b"https://ann:pw@www.example.com:8080/a%20b/c.txt?x=1#top";
 const EVENTS: u32 = 512;
 
 /// How often one batch allocates once everything is warm.
@@ -107,6 +110,14 @@ fn parsing_setting_renaming_removing_comparing_and_writing_allocate_nothing() {
             json!([{"dissect": {"field": "message", "pattern": "<%{pri}>%{time} %{host} %{rest}"}}]),
             SYSLOG,
         ),
+        ("cef", json!([{"cef": {"field": "message"}}]), CEF),
+        ("leef", json!([{"leef": {"field": "message"}}]), LEEF),
+        ("uri_parts", json!([{"uri_parts": {"field": "message"}}]), URL),
+        ("url_decode", json!([{"url_decode": {"field": "message"}}]), URL),
+        ("fqdn", json!([{"fqdn": {"field": "message"}}]), URL),
+        ("level", json!([{"level": {"field": "message", "target_field": "l"}}]), SYSLOG),
+        ("html_strip", json!([{"html_strip": {"field": "message"}}]), SYSLOG),
+        ("clean", json!([{"clean": {"field": "message"}}]), SYSLOG),
         ("metadata", json!([{"set": {"field": "device", "value": "{{_vmetric.device.name}}"}}]), SYSLOG),
     ];
     let wrong: Vec<(&str, u64)> = cases

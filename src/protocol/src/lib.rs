@@ -2,6 +2,7 @@
 //!
 //! | module | its one job |
 //! |---|---|
+//! | [`cef`], [`leef`] | lines of security devices: header, extensions |
 //! | [`framing`] | where one message of a byte stream ends: delimiters, octet counts, detection |
 //! | [`http_body`] | the events of a POST's body: lines, JSON arrays, JSON one after the other |
 //! | [`multiline`] | lines of a file joined to events |
@@ -12,9 +13,12 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cef;
 pub mod framing;
 pub mod http_body;
+pub mod leef;
 pub mod multiline;
+mod pipes;
 pub mod syslog;
 pub mod winevent;
 pub mod winrm;

@@ -59,6 +59,12 @@ enum Format {
     Layout(Layout),
 }
 
+/// Formats of times, tried in order.
+pub(super) struct Formats {
+    formats: Vec<Format>,
+    guesses: Vec<Layout>,
+}
+
 enum Zone {
     Fixed(TimeZone),
     Dynamic(Template),
@@ -66,10 +72,9 @@ enum Zone {
 
 struct Date {
     target: Target,
-    formats: Vec<Format>,
+    formats: Formats,
     zone: Zone,
     output: Layout,
-    guesses: Vec<Layout>,
 }
 
 /// What `AUTO` tries beside ISO 8601 and numbers.
@@ -90,37 +95,11 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
     let default = Path::of_names(options.keys(), &["@timestamp"]);
     let mut target = Target::read(options)?;
     target.target = options.field_or("target_field", &default)?;
-    let at = options.node("formats").map_or_else(|| options.place().clone(), |node| node.at.clone());
-    let mut formats = Vec::new();
-    for text in options.texts("formats")? {
-        let format = match text.as_str() {
-            "ISO8601" | "ISO8601_MS" | "RFC3339" | "strict_date_optional_time" | "date_optional_time" => {
-                Format::Iso
-            }
-            "AUTO" => Format::Auto,
-            "UNIX" | "epoch_second" => Format::Unix(1.0),
-            "UNIX_MS" | "epoch_millis" => Format::Unix(1e3),
-            "UNIX_US" => Format::Unix(1e6),
-            "UNIX_NS" => Format::Unix(1e9),
-            "TAI64N" => Format::Tai64n,
-            text => Format::Layout(layout(options, &at, text)?),
-        };
-        formats.push(format);
-    }
-    if formats.is_empty() {
-        formats.push(Format::Auto);
-    }
+    let formats = Formats::read(options, "formats")?;
     let zone_at = options.node("timezone").map_or_else(|| options.place().clone(), |node| node.at.clone());
     let zone = match options.text("timezone")? {
-        None => Zone::Fixed(TimeZone::UTC),
         Some(text) if text.contains("{{") => Zone::Dynamic(options.template_of(&zone_at, &text)?),
-        Some(text) => match zone(&text) {
-            Some(zone) => Zone::Fixed(zone),
-            None => {
-                let what = format!("there is no time zone {text:?}");
-                return Err(options.error(&zone_at, what, "write one like Europe/Berlin or +01:00"));
-            }
-        },
+        _ => Zone::Fixed(fixed_zone(options, "timezone")?.unwrap_or(TimeZone::UTC)),
     };
     if let Some(locale) = options.text("locale")?
         && !locale.contains("{{")
@@ -133,12 +112,28 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
         options.node("output_format").map_or_else(|| options.place().clone(), |node| node.at.clone());
     let output = options.text("output_format")?.unwrap_or_else(|| "2006-01-02T15:04:05.000Z07:00".to_owned());
     let output = layout(options, &output_at, &output)?;
-    let guesses = GUESSES.iter().filter_map(|text| Layout::compile(text).ok()).collect();
-    Ok(Box::new(Date { target, formats, zone, output, guesses }))
+    Ok(Box::new(Date { target, formats, zone, output }))
 }
 
-fn layout(options: &mut Options<'_, '_>, at: &crate::source::Place, text: &str) -> Result<Layout, Reported> {
+pub(super) fn layout(
+    options: &mut Options<'_, '_>,
+    at: &crate::source::Place,
+    text: &str,
+) -> Result<Layout, Reported> {
     Layout::compile(text).map_err(|why| options.error(at, why, "use Java's letters or Go's reference time"))
+}
+
+/// The time zone that an option names.
+pub(super) fn fixed_zone(options: &mut Options<'_, '_>, name: &str) -> Result<Option<TimeZone>, Reported> {
+    let Some(text) = options.text(name)? else { return Ok(None) };
+    let at = options.node(name).map_or_else(|| options.place().clone(), |node| node.at.clone());
+    match zone(&text) {
+        Some(zone) => Ok(Some(zone)),
+        None => {
+            let what = format!("there is no time zone {text:?}");
+            Err(options.error(&at, what, "write one like Europe/Berlin or +01:00"))
+        }
+    }
 }
 
 impl Processor for Date {
@@ -151,17 +146,7 @@ impl Processor for Date {
                 zone(&name).ok_or_else(|| Failure::text(format!("there is no time zone {name:?}")))?
             }
         };
-        let time = match value {
-            Slot::Time(nanos) => {
-                Timestamp::from_nanosecond(i128::from(nanos)).ok().map(|t| t.to_zoned(zone.clone()))
-            }
-            Slot::Text(_) | Slot::Int(_) | Slot::Float(_) => cx.with_buffer(|cx, buffer| {
-                write_plain(&cx.event, value, buffer)?;
-                let text = std::str::from_utf8(buffer).unwrap_or_default().trim();
-                Ok::<_, Failure>(self.parse(text, &zone, cx.now))
-            })?,
-            _ => None,
-        };
+        let time = self.formats.time(cx, value, &zone)?;
         let time =
             time.ok_or_else(|| Failure::fixed("fits none of the time formats").at(&self.target.field))?;
         let mut text = String::new();
@@ -172,7 +157,59 @@ impl Processor for Date {
     }
 }
 
-impl Date {
+impl Formats {
+    /// Whatever looks like a time.
+    pub(super) fn auto() -> Self {
+        let guesses = GUESSES.iter().filter_map(|text| Layout::compile(text).ok()).collect();
+        Self { formats: vec![Format::Auto], guesses }
+    }
+
+    /// Those that an option names; without one, whatever looks like a time.
+    pub(super) fn read(options: &mut Options<'_, '_>, name: &str) -> Result<Self, Reported> {
+        let at = options.node(name).map_or_else(|| options.place().clone(), |node| node.at.clone());
+        let mut formats = Vec::new();
+        for text in options.texts(name)? {
+            let format = match text.as_str() {
+                "ISO8601" | "ISO8601_MS" | "RFC3339" | "strict_date_optional_time" | "date_optional_time" => {
+                    Format::Iso
+                }
+                "AUTO" => Format::Auto,
+                "UNIX" | "epoch_second" => Format::Unix(1.0),
+                "UNIX_MS" | "epoch_millis" => Format::Unix(1e3),
+                "UNIX_US" => Format::Unix(1e6),
+                "UNIX_NS" => Format::Unix(1e9),
+                "TAI64N" => Format::Tai64n,
+                text => Format::Layout(layout(options, &at, text)?),
+            };
+            formats.push(format);
+        }
+        if formats.is_empty() {
+            return Ok(Self::auto());
+        }
+        Ok(Self { formats, ..Self::auto() })
+    }
+
+    /// The time that a value means; none if it fits no format. A zone it leaves out is `zone`.
+    pub(super) fn time(
+        &self,
+        cx: &mut Context<'_>,
+        value: Slot,
+        zone: &TimeZone,
+    ) -> Result<Option<Zoned>, Failure> {
+        match value {
+            Slot::Time(nanos) => {
+                let time = Timestamp::from_nanosecond(i128::from(nanos)).ok();
+                Ok(time.map(|time| time.to_zoned(zone.clone())))
+            }
+            Slot::Text(_) | Slot::Int(_) | Slot::Float(_) => cx.with_buffer(|cx, buffer| {
+                write_plain(&cx.event, value, buffer)?;
+                let text = std::str::from_utf8(buffer).unwrap_or_default().trim();
+                Ok(self.parse(text, zone, cx.now))
+            }),
+            _ => Ok(None),
+        }
+    }
+
     fn parse(&self, text: &str, zone: &TimeZone, now: i64) -> Option<Zoned> {
         let now = Timestamp::from_nanosecond(i128::from(now)).ok()?.to_zoned(zone.clone());
         self.formats.iter().find_map(|format| match format {

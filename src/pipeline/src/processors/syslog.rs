@@ -98,15 +98,7 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
 impl Processor for Syslog {
     fn run(&self, cx: &mut Context<'_>) -> Ran {
         let Some(span) = self.target.text(cx)? else { return Ok(Flow::Next) };
-        let map = if span.is_in_record() {
-            let line = &cx.event.record()[span.offset()..][..span.len()];
-            self.build(cx, span, line)?
-        } else {
-            cx.with_buffer(|cx, line| {
-                line.extend_from_slice(cx.event.bytes(span));
-                self.build(cx, span, line)
-            })?
-        };
+        let map = cx.with_bytes(span, |cx, line| self.build(cx, span, line))?;
         self.target.put(cx, map)?;
         Ok(Flow::Next)
     }
@@ -177,7 +169,7 @@ impl Syslog {
 }
 
 /// A part of `line` as a part of `span`.
-fn part_of(span: Span, line: &[u8], part: &[u8]) -> Span {
+pub(super) fn part_of(span: Span, line: &[u8], part: &[u8]) -> Span {
     let from = (part.as_ptr() as usize).saturating_sub(line.as_ptr() as usize).min(line.len());
     span.part(from, (from + part.len()).min(line.len()))
 }

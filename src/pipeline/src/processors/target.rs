@@ -3,7 +3,7 @@
 use crate::compile::{Options, Reported};
 use crate::context::{Context, not_a_text};
 use crate::failure::Failure;
-use event::model::{Path, Slot, Span};
+use event::model::{Children, Path, Slot, Span};
 
 /// `field`, `target_field` and `ignore_missing`.
 pub(super) struct Target {
@@ -18,6 +18,22 @@ impl Target {
         let target = options.field_or("target_field", &field)?;
         let ignore_missing = options.flag("ignore_missing", false)?;
         Ok(Self { field, target, ignore_missing })
+    }
+
+    /// As [`read`](Self::read), for a processor whose result goes to a field of a fixed name unless said otherwise.
+    pub(super) fn read_or(options: &mut Options<'_, '_>, default: &[&str]) -> Result<Self, Reported> {
+        let default = Path::of_names(options.keys(), default);
+        let target = options.field_or("target_field", &default)?;
+        Ok(Self { target, ..Self::read(options)? })
+    }
+
+    /// As [`read`](Self::read), for a processor whose result goes beside the field, under its name with `suffix` behind.
+    pub(super) fn read_beside(options: &mut Options<'_, '_>, suffix: &str) -> Result<Self, Reported> {
+        let mut target = Self::read(options)?;
+        if options.node("target_field").is_none() {
+            target.target = beside(options, &target.field, suffix)?;
+        }
+        Ok(target)
     }
 
     /// `field`, or `fields` without those of `exclude`, each changed in its place.
@@ -59,6 +75,27 @@ impl Target {
         cx.set(&self.target, slot)
     }
 
+    /// Puts what `change` makes of the field's value, or of each element of a list.
+    pub(super) fn change_values(
+        &self,
+        cx: &mut Context<'_>,
+        mut change: impl FnMut(&mut Context<'_>, Slot) -> Result<Slot, Failure>,
+    ) -> Result<(), Failure> {
+        let Some(value) = self.value(cx)? else { return Ok(()) };
+        let Slot::List(list) = value else {
+            let changed = change(cx, value).map_err(|failure| failure.at(&self.field))?;
+            return self.put(cx, changed);
+        };
+        let mut changed = Children::EMPTY;
+        let mut at = cx.event.children(list).next();
+        while let Some(node) = at {
+            let slot = change(cx, cx.event.slot(node)).map_err(|failure| failure.at(&self.field))?;
+            cx.event.push_to(&mut changed, slot)?;
+            at = cx.event.next(node);
+        }
+        self.put(cx, Slot::List(changed))
+    }
+
     /// Puts what `change` makes of the field's text, or of each text of a list of them.
     pub(super) fn change_texts(
         &self,
@@ -69,7 +106,7 @@ impl Target {
         let changed = match value {
             Slot::Text(span) => Slot::Text(cx.event.rewrite(span, |text, out| change(text, out))?.0),
             Slot::List(list) => {
-                let mut changed = event::model::Children::EMPTY;
+                let mut changed = Children::EMPTY;
                 let mut at = cx.event.children(list).next();
                 while let Some(node) = at {
                     let Slot::Text(span) = cx.event.slot(node) else {
@@ -85,4 +122,39 @@ impl Target {
         };
         self.put(cx, changed)
     }
+}
+
+/// The field beside another one, under its name with `suffix` behind.
+pub(super) fn beside(options: &mut Options<'_, '_>, field: &Path, suffix: &str) -> Result<Path, Reported> {
+    Path::parse(options.keys(), &format!("{}{suffix}", field.text())).map_err(|why| {
+        let at = options.place().clone();
+        options.error(
+            &at,
+            format!("no field beside {:?}: {why}", field.text()),
+            "name it with `target_field`",
+        )
+    })
+}
+
+/// Adds a field to an object that is being made.
+pub(super) fn add_field(
+    cx: &mut Context<'_>,
+    map: &mut Children,
+    name: &str,
+    slot: Slot,
+) -> Result<(), Failure> {
+    let key = cx.event.key_of(name.as_bytes())?;
+    cx.event.append_to(map, key, slot)?;
+    Ok(())
+}
+
+/// Adds a field with a text to an object that is being made.
+pub(super) fn add_text(
+    cx: &mut Context<'_>,
+    map: &mut Children,
+    name: &str,
+    text: &str,
+) -> Result<(), Failure> {
+    let slot = cx.event.text(text.as_bytes())?;
+    add_field(cx, map, name, slot)
 }

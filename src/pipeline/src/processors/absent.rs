@@ -12,15 +12,15 @@ const ABSENT: &[(&str, &[&str])] = &[
     ]),
     (NO_SCRIPTS, &["script"]),
     (NOT_YET, &[
-        "aad_errcode", "acl_decode", "attachment", "bag_pack", "binary_decode", "bytes", "cef", "check_schema", "checksum", "circle", "clean", "color_decode",
+        "acl_decode", "attachment", "bag_pack", "binary_decode", "bytes", "cef", "check_schema", "checksum", "circle", "clean", "color_decode",
         "community_id", "confidence", "contains", "cpid", "create_table",
-        "data_size", "date_index", "debug", "decrypt", "dns_query_type",
-        "dns_response_code", "dot_nester", "duration", "dynamic_sample", "encrypt",
-        "enforce_schema", "enrich", "error_code", "expand_range", "fingerprint", "fqdn", "geo_grid", "geoip",
-        "hex_decode", "html_strip", "http_status", "humanize", "icmp_type", "ip_type", "join_kv", "jwt_decode", "kerberos_decode", "leef", "level", "lookup", "mask", "minify", "move", "network_direction", "network_protocol", "normalize",
+        "data_size", "date_index", "debug", "decrypt",
+        "dot_nester", "duration", "dynamic_sample", "encrypt",
+        "enforce_schema", "enrich", "error_code", "expand_range", "fingerprint", "fqdn", "geo_grid",
+        "hex_decode", "html_strip", "humanize", "join_kv", "jwt_decode", "kerberos_decode", "leef", "level", "mask", "minify", "move", "network_direction", "normalize",
         "ordinal", "pattern", "random_string", "redact", "regex_extract",
-        "registered_domain", "sample", "score", "serialize", "sid_decode", "snowflake", "text_wrap", "timeshift", "titlecase", "unix_permission", "uri_parts", "url_decode", "user_agent", "username_type",
-        "windows_user_type", "xml",
+        "registered_domain", "sample", "score", "serialize", "sid_decode", "snowflake", "text_wrap", "timeshift", "titlecase", "unix_permission", "uri_parts", "url_decode", "user_agent",
+        "xml",
     ]),
 ];
 

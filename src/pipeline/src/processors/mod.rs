@@ -16,15 +16,20 @@ mod dissect;
 mod drop;
 mod fail;
 mod foreach;
+mod geoip;
 mod go_to;
 mod grok;
 mod group;
 mod gsub;
+mod ip_type;
 mod join;
 mod json;
 mod kv;
 mod leave;
+mod lookup;
+mod number_names;
 mod numbers;
+mod object;
 mod parts;
 mod pipeline;
 mod recover;
@@ -41,6 +46,7 @@ mod syslog;
 mod target;
 mod text_case;
 mod trim_ends;
+mod username_type;
 mod word_case;
 
 use crate::compile::Spec;
@@ -72,17 +78,26 @@ pub static ALL: &[&Spec] = &[
     &drop::SPEC,
     &fail::SPEC,
     &foreach::SPEC,
+    &geoip::SPEC,
     &go_to::SPEC,
     &grok::SPEC,
     &group::SPEC,
     &gsub::GSUB,
     &gsub::REGEX_REPLACE,
+    &ip_type::SPEC,
     &join::SPEC,
     &json::SPEC,
     &kv::SPEC,
     &leave::CONTINUE,
     &leave::FINAL,
     &leave::RETURN,
+    &lookup::SPEC,
+    &number_names::AAD_ERRCODE,
+    &number_names::DNS_QUERY_TYPE,
+    &number_names::DNS_RESPONSE_CODE,
+    &number_names::HTTP_STATUS,
+    &number_names::ICMP_TYPE,
+    &number_names::NETWORK_PROTOCOL,
     &parts::KEEP_FIRST,
     &parts::KEEP_LAST,
     &parts::SELECT,
@@ -112,6 +127,8 @@ pub static ALL: &[&Spec] = &[
     &text_case::UPPERCASE,
     &trim_ends::FIRST,
     &trim_ends::LAST,
+    &username_type::USERNAME_TYPE,
+    &username_type::WINDOWS_USER_TYPE,
     &word_case::CAMEL,
     &word_case::CAPITALIZE,
     &word_case::DOT,

@@ -8,13 +8,17 @@ mod append;
 mod arithmetic;
 mod assignments;
 mod cases;
+mod checksum;
 mod commit;
+mod community_id;
 mod convert;
 mod csv;
 mod date;
+mod digest;
 mod dissect;
 mod drop;
 mod fail;
+mod fingerprint;
 mod foreach;
 mod geoip;
 mod go_to;
@@ -27,13 +31,17 @@ mod json;
 mod kv;
 mod leave;
 mod lookup;
+mod mask;
+mod network_direction;
 mod number_names;
 mod numbers;
 mod object;
 mod parts;
 mod pipeline;
 mod recover;
+mod redact;
 mod regex_filter;
+mod registered_domain;
 mod remove;
 mod rename;
 mod replace;
@@ -47,6 +55,7 @@ mod target;
 mod text_case;
 mod trim_ends;
 mod username_type;
+mod whole_number;
 mod word_case;
 
 use crate::compile::Spec;
@@ -70,13 +79,16 @@ pub static ALL: &[&Spec] = &[
     &arithmetic::SUBTRACT,
     &cases::CASE,
     &cases::IFF,
+    &checksum::SPEC,
     &commit::SPEC,
+    &community_id::SPEC,
     &convert::SPEC,
     &csv::SPEC,
     &date::SPEC,
     &dissect::SPEC,
     &drop::SPEC,
     &fail::SPEC,
+    &fingerprint::SPEC,
     &foreach::SPEC,
     &geoip::SPEC,
     &go_to::SPEC,
@@ -92,6 +104,8 @@ pub static ALL: &[&Spec] = &[
     &leave::FINAL,
     &leave::RETURN,
     &lookup::SPEC,
+    &mask::SPEC,
+    &network_direction::SPEC,
     &number_names::AAD_ERRCODE,
     &number_names::DNS_QUERY_TYPE,
     &number_names::DNS_RESPONSE_CODE,
@@ -106,7 +120,9 @@ pub static ALL: &[&Spec] = &[
     &parts::TAKE,
     &pipeline::SPEC,
     &recover::SPEC,
+    &redact::SPEC,
     &regex_filter::SPEC,
+    &registered_domain::SPEC,
     &remove::SPEC,
     &rename::SPEC,
     &replace::SPEC,

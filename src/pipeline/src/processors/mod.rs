@@ -9,6 +9,8 @@ mod arithmetic;
 mod assignments;
 mod cases;
 mod checksum;
+mod cipher;
+mod circle;
 mod commit;
 mod community_id;
 mod convert;
@@ -17,9 +19,11 @@ mod date;
 mod digest;
 mod dissect;
 mod drop;
+mod error_code;
 mod fail;
 mod fingerprint;
 mod foreach;
+mod geo_grid;
 mod geoip;
 mod go_to;
 mod grok;
@@ -46,8 +50,11 @@ mod remove;
 mod rename;
 mod replace;
 mod reroute;
+mod sample;
 mod set;
 mod several;
+mod sid;
+mod sid_decode;
 mod split;
 mod structure;
 mod syslog;
@@ -80,6 +87,9 @@ pub static ALL: &[&Spec] = &[
     &cases::CASE,
     &cases::IFF,
     &checksum::SPEC,
+    &cipher::DECRYPT,
+    &cipher::ENCRYPT,
+    &circle::SPEC,
     &commit::SPEC,
     &community_id::SPEC,
     &convert::SPEC,
@@ -87,9 +97,11 @@ pub static ALL: &[&Spec] = &[
     &date::SPEC,
     &dissect::SPEC,
     &drop::SPEC,
+    &error_code::SPEC,
     &fail::SPEC,
     &fingerprint::SPEC,
     &foreach::SPEC,
+    &geo_grid::SPEC,
     &geoip::SPEC,
     &go_to::SPEC,
     &grok::SPEC,
@@ -127,10 +139,13 @@ pub static ALL: &[&Spec] = &[
     &rename::SPEC,
     &replace::SPEC,
     &reroute::SPEC,
+    &sample::DYNAMIC_SAMPLE,
+    &sample::SAMPLE,
     &set::SPEC,
     &several::COALESCE,
     &several::CONCAT,
     &several::PRINT,
+    &sid_decode::SPEC,
     &split::SPEC,
     &structure::COMMENT,
     &structure::COMPACT,

@@ -4,21 +4,26 @@
 //! one line in [`ALL`].
 
 mod absent;
+mod acl_decode;
 mod append;
 mod arithmetic;
 mod assignments;
 mod cases;
+mod check_schema;
 mod checksum;
 mod cipher;
 mod circle;
 mod commit;
 mod community_id;
+mod confidence;
 mod convert;
+mod cpid;
 mod csv;
 mod date;
 mod digest;
 mod dissect;
 mod drop;
+mod enrich;
 mod error_code;
 mod fail;
 mod fingerprint;
@@ -37,6 +42,7 @@ mod leave;
 mod lookup;
 mod mask;
 mod network_direction;
+mod normalize;
 mod number_names;
 mod numbers;
 mod object;
@@ -51,6 +57,8 @@ mod rename;
 mod replace;
 mod reroute;
 mod sample;
+mod score;
+mod sddl;
 mod set;
 mod several;
 mod sid;
@@ -69,6 +77,7 @@ use crate::compile::Spec;
 
 /// All processors, in the order of the reference.
 pub static ALL: &[&Spec] = &[
+    &acl_decode::SPEC,
     &append::SPEC,
     &arithmetic::ABS,
     &arithmetic::ADD,
@@ -86,17 +95,21 @@ pub static ALL: &[&Spec] = &[
     &arithmetic::SUBTRACT,
     &cases::CASE,
     &cases::IFF,
+    &check_schema::SPEC,
     &checksum::SPEC,
     &cipher::DECRYPT,
     &cipher::ENCRYPT,
     &circle::SPEC,
     &commit::SPEC,
     &community_id::SPEC,
+    &confidence::SPEC,
     &convert::SPEC,
+    &cpid::SPEC,
     &csv::SPEC,
     &date::SPEC,
     &dissect::SPEC,
     &drop::SPEC,
+    &enrich::SPEC,
     &error_code::SPEC,
     &fail::SPEC,
     &fingerprint::SPEC,
@@ -118,6 +131,7 @@ pub static ALL: &[&Spec] = &[
     &lookup::SPEC,
     &mask::SPEC,
     &network_direction::SPEC,
+    &normalize::SPEC,
     &number_names::AAD_ERRCODE,
     &number_names::DNS_QUERY_TYPE,
     &number_names::DNS_RESPONSE_CODE,
@@ -141,6 +155,7 @@ pub static ALL: &[&Spec] = &[
     &reroute::SPEC,
     &sample::DYNAMIC_SAMPLE,
     &sample::SAMPLE,
+    &score::SPEC,
     &set::SPEC,
     &several::COALESCE,
     &several::CONCAT,

@@ -1,6 +1,6 @@
 //! `sample` and `dynamic_sample`: one of many events.
 //!
-//! Both count, and nothing is left to chance: the first of each N events goes on. The counts belong to the compiled
+//! Both count, and nothing is left to chance. The counts belong to the compiled
 //! program, all lanes share them, and they start anew when the pipeline changes.
 
 use crate::compile::spec::optional;

@@ -14,7 +14,9 @@ pub(crate) struct Network {
 impl Network {
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
-        let Some((address, prefix)) = text.split_once('/') else { return Some(Self::single(text.parse().ok()?)) };
+        let Some((address, prefix)) = text.split_once('/') else {
+            return Some(Self::single(text.parse().ok()?));
+        };
         let single = Self::single(address.parse().ok()?);
         let prefix: u8 = prefix.parse().ok()?;
         (prefix <= single.prefix).then(|| single.shortened(prefix))
@@ -70,7 +72,11 @@ mod tests {
         ];
         for (network, address, expected) in cases {
             let parsed = Network::parse(network).expect("a network");
-            assert_eq!(parsed.contains(address.parse().expect("an address")), expected, "{network} {address}");
+            assert_eq!(
+                parsed.contains(address.parse().expect("an address")),
+                expected,
+                "{network} {address}"
+            );
         }
         for wrong in ["", "10.0.0.0/33", "10.0.0/8", "a", "::/129", "10.0.0.0/-1"] {
             assert_eq!(Network::parse(wrong), None, "{wrong}");

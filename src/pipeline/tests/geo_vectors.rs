@@ -7,8 +7,7 @@ use vectors::Report;
 use vectors::ingest::{Ended, run_case};
 
 /// Databases; beside each is the JSON that it was made from.
-const DATABASES: [&str; 3] =
-    ["GeoLite2-City-Test", "GeoLite2-Country-Test", "GeoLite2-ASN-Test"];
+const DATABASES: [&str; 3] = ["GeoLite2-City-Test", "GeoLite2-Country-Test", "GeoLite2-ASN-Test"];
 
 /// What `geoip` says about an address.
 fn look_up(database: &str, address: &str) -> Ended {

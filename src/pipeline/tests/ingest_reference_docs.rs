@@ -29,7 +29,10 @@ const SKIPPED: &[(&str, &str)] = &[
         "D.4: \"gsub / regex_replace: regex (Go RE2 syntax)\" replaces what matches; the query is not matched and stays",
     ),
     ("mask/Basic/1", "D.5: \"mask: hash regex matches\"; the page's hash has letters that no MD5 has"),
-    ("mask/Hash Types/6", "D.5: \"mask: hash regex matches\"; the page's hash is not the SHA-256 of its text"),
+    (
+        "mask/Hash Types/6",
+        "D.5: \"mask: hash regex matches\"; the page's hash is not the SHA-256 of its text",
+    ),
     ("multiply/Compound/5", "the page rounds 4/3 to four digits; D.5 gives multiply no precision"),
     ("power/Compound Interest/5", "the page rounds to four digits; D.5 gives power no precision"),
     (

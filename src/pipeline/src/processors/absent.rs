@@ -17,7 +17,7 @@ const ABSENT: &[(&str, &[&str])] = &[
         "data_size", "date_index", "debug",
         "dot_nester", "duration",
         "enforce_schema", "expand_range", "fqdn",
-        "hex_decode", "html_strip", "humanize", "join_kv", "jwt_decode", "kerberos_decode", "leef", "level", "minify", "move",
+        "hex_decode", "html_strip", "humanize", "join_kv", "jwt_decode", "leef", "level", "minify", "move",
         "ordinal", "pattern", "random_string", "regex_extract",
         "serialize", "snowflake", "text_wrap", "timeshift", "titlecase", "unix_permission", "uri_parts", "url_decode", "user_agent",
         "xml",

@@ -107,7 +107,13 @@ impl AclDecode {
     }
 
     /// `name_sid`, or `name` as an object.
-    fn account(&self, cx: &mut Context<'_>, object: &mut Object, name: &str, sid: &str) -> Result<(), Failure> {
+    fn account(
+        &self,
+        cx: &mut Context<'_>,
+        object: &mut Object,
+        name: &str,
+        sid: &str,
+    ) -> Result<(), Failure> {
         if !self.resolve {
             return object.text(cx, &format!("{name}_sid"), sid);
         }
@@ -146,7 +152,8 @@ impl AclDecode {
         }
         let rights = texts(cx, entry.right_names(self.expand))?;
         object.put(cx, "rights", rights)?;
-        for (name, guid) in [("object_type", entry.object), ("inherited_object_type", entry.inherited_object)] {
+        for (name, guid) in [("object_type", entry.object), ("inherited_object_type", entry.inherited_object)]
+        {
             if !guid.is_empty() {
                 object.text(cx, name, guid)?;
             }

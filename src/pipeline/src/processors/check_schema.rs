@@ -46,7 +46,9 @@ pub(super) static SPEC: Spec = Spec {
             title: "only what is too much",
             event: r#"{"TimeGenerated": "2026-01-01T00:00:00Z", "EventCount": 1, "Custom": {}}"#,
             processors: "- check_schema: {schema: ASimNetworkSessionLogs, target_field: c, check_mode: extra}\n- keep: {field: c}",
-            outcome: Outcome::Event(r#"{"c": {"is_valid": true, "extra_fields": ["Custom"], "type_mismatches": []}}"#),
+            outcome: Outcome::Event(
+                r#"{"c": {"is_valid": true, "extra_fields": ["Custom"], "type_mismatches": []}}"#,
+            ),
         },
     ],
     compile,
@@ -121,7 +123,8 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
     };
     let modes = [("both", (true, true)), ("missing", (true, false)), ("extra", (false, true))];
     let (finds_missing, finds_extra) = options.choice("check_mode", &modes)?;
-    let block = |options: &mut Options<'_, '_>, name: &str| options.node(name).map(|node| options.block(node));
+    let block =
+        |options: &mut Options<'_, '_>, name: &str| options.node(name).map(|node| options.block(node));
     Ok(Box::new(CheckSchema {
         schema,
         target: options.field("target_field")?,
@@ -215,7 +218,9 @@ impl Type {
         match (self, slot) {
             // Any field of ECS may be several values; columns of ASIM that are lists are dynamic.
             (Self::List, Slot::List(_) | Slot::Text(_)) | (Self::Any, _) => true,
-            (kind, Slot::List(list)) => cx.event.children(list).all(|node| kind.takes(cx, cx.event.slot(node))),
+            (kind, Slot::List(list)) => {
+                cx.event.children(list).all(|node| kind.takes(cx, cx.event.slot(node)))
+            }
             (Self::Int, Slot::Int(number)) => i32::try_from(number).is_ok(),
             (Self::Long | Self::Real, Slot::Int(_)) | (Self::Real, Slot::Float(_)) => true,
             (Self::Text, Slot::Text(_)) | (Self::Bool, Slot::Bool(_)) | (Self::Time, Slot::Time(_)) => true,
@@ -269,7 +274,9 @@ impl CheckSchema {
         let mut findings = Findings::default();
         for column in &self.schema.columns {
             match cx.value(&column.path) {
-                Some(slot) if !column.holds.takes(cx, slot) => findings.mismatches.push((column, slot.kind())),
+                Some(slot) if !column.holds.takes(cx, slot) => {
+                    findings.mismatches.push((column, slot.kind()))
+                }
                 Some(_) => {}
                 None if !self.finds_missing || (column.class == Class::Optional && !self.wants_optional) => {}
                 None => findings.missing[column.class as usize].push(&column.path),
@@ -290,7 +297,10 @@ impl CheckSchema {
 
     fn write(&self, cx: &mut Context<'_>, findings: &Findings<'_>) -> Result<(), Failure> {
         let classes = [Class::Required, Class::Recommended, Class::Optional];
-        let missing = classes.iter().zip(&findings.missing).any(|(class, fields)| self.counts(*class) && !fields.is_empty());
+        let missing = classes
+            .iter()
+            .zip(&findings.missing)
+            .any(|(class, fields)| self.counts(*class) && !fields.is_empty());
         let mismatch = findings.mismatches.iter().any(|(column, _)| self.counts(column.class));
         let mut object = Object::new();
         object.put(cx, "is_valid", Slot::Bool(!missing && !mismatch))?;

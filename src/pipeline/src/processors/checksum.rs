@@ -25,8 +25,16 @@ pub(super) static SPEC: Spec = Spec {
             "algorithm",
             "`crc32`, `crc64`, `adler32`, `fnv32`, `fnv64`, `fnv128`, `md5`, `sha1`, `sha256` or `sha512`.",
         ),
-        optional("target_field", "the field's name with `_` and the algorithm behind it", "Where the checksum goes."),
-        optional("output_format", "hex", "`hex`, `base64`, or `decimal`, which falls back to hex above 64 bits."),
+        optional(
+            "target_field",
+            "the field's name with `_` and the algorithm behind it",
+            "Where the checksum goes.",
+        ),
+        optional(
+            "output_format",
+            "hex",
+            "`hex`, `base64`, or `decimal`, which falls back to hex above 64 bits.",
+        ),
         optional("include_fields", "all", "The fields of an object that are taken."),
         optional("exclude_fields", "none", "The fields of an object that are left out."),
         optional("uppercase", "false", "Write hexadecimal digits in capitals."),

@@ -28,10 +28,15 @@ const KEY_BYTES: usize = 32;
 const GCM_NONCE_BYTES: usize = 12;
 const CFB_IV_BYTES: usize = 16;
 
-const ALGORITHM: OptionDoc = optional("algorithm", "AES-256-GCM", "`AES-256-GCM`, or `AES-256-CFB`, which notices no change.");
-const KEY: OptionDoc = required("encryption_key", "The key, 32 bytes; take it from the environment, `${NAME}`.");
-const COMPRESSION: OptionDoc =
-    optional("with_compression", "false", "Compress with gzip before encrypting, decompress after decrypting.");
+const ALGORITHM: OptionDoc =
+    optional("algorithm", "AES-256-GCM", "`AES-256-GCM`, or `AES-256-CFB`, which notices no change.");
+const KEY: OptionDoc =
+    required("encryption_key", "The key, 32 bytes; take it from the environment, `${NAME}`.");
+const COMPRESSION: OptionDoc = optional(
+    "with_compression",
+    "false",
+    "Compress with gzip before encrypting, decompress after decrypting.",
+);
 
 pub(super) static ENCRYPT: Spec = Spec {
     name: "encrypt",
@@ -114,7 +119,11 @@ impl Settings {
         let key = options.required_text("encryption_key")?;
         let Ok(key) = <[u8; KEY_BYTES]>::try_from(key.as_bytes()) else {
             let what = format!("`encryption_key` has {} bytes; AES-256 takes {KEY_BYTES}", key.len());
-            return Err(options.error(&at, what, "put a key of 32 characters into the environment, `${NAME}`"));
+            return Err(options.error(
+                &at,
+                what,
+                "put a key of 32 characters into the environment, `${NAME}`",
+            ));
         };
         let algorithms = [("AES-256-GCM", Algorithm::Gcm), ("AES-256-CFB", Algorithm::Cfb)];
         let cipher = match options.choice("algorithm", &algorithms)? {
@@ -171,7 +180,10 @@ impl Processor for Encrypt {
             Keyed::Gcm(cipher) => {
                 let vector = &vector[..GCM_NONCE_BYTES];
                 let hidden = cipher.encrypt(Nonce::from_slice(vector), &packed[..]);
-                (hidden.map_err(|_| Failure::fixed("is too large to be encrypted").at(&settings.field))?, vector)
+                (
+                    hidden.map_err(|_| Failure::fixed("is too large to be encrypted").at(&settings.field))?,
+                    vector,
+                )
             }
             Keyed::Cfb(key) => {
                 let vector = &vector[..CFB_IV_BYTES];
@@ -211,13 +223,15 @@ impl Processor for Decrypt {
         let hidden = STANDARD.decode(text).map_err(|_| no_base64(&settings.field))?;
         let vector = cx.text(&settings.iv_field)?;
         let vector = STANDARD.decode(cx.event.bytes(vector)).map_err(|_| no_base64(&settings.iv_field))?;
-        let wrong = || Failure::fixed("can't be decrypted: key, vector or text are not those it was encrypted with");
-        let wrong_length = || Failure::fixed("has another length than the algorithm's vectors").at(&settings.iv_field);
+        let wrong =
+            || Failure::fixed("can't be decrypted: key, vector or text are not those it was encrypted with");
+        let wrong_length =
+            || Failure::fixed("has another length than the algorithm's vectors").at(&settings.iv_field);
         let packed = match &settings.cipher {
             Keyed::Gcm(_) if vector.len() != GCM_NONCE_BYTES => return Err(wrong_length()),
-            Keyed::Gcm(cipher) => {
-                cipher.decrypt(Nonce::from_slice(&vector), &hidden[..]).map_err(|_| wrong().at(&settings.field))?
-            }
+            Keyed::Gcm(cipher) => cipher
+                .decrypt(Nonce::from_slice(&vector), &hidden[..])
+                .map_err(|_| wrong().at(&settings.field))?,
             Keyed::Cfb(key) => {
                 let mut text = hidden;
                 let cipher = cfb_mode::Decryptor::<Aes256>::new_from_slices(&key[..], &vector);

@@ -22,7 +22,10 @@ pub(super) static SPEC: Spec = Spec {
               as at the equator. A text becomes a text, an object GeoJSON.",
     options: &[
         FIELD,
-        required("error_distance", "How far the polygon's sides may be from the circle: metres; of `shape` without a unit."),
+        required(
+            "error_distance",
+            "How far the polygon's sides may be from the circle: metres; of `shape` without a unit.",
+        ),
         required("shape_type", "`geo_shape` (degrees and metres) or `shape` (a plane)."),
         TARGET_FIELD,
         IGNORE_MISSING,
@@ -99,7 +102,8 @@ impl Processor for CircleShape {
         };
         let usable = |circle: &Circle| circle.radius > 0.0 && circle.x.is_finite() && circle.y.is_finite();
         let circle = circle.filter(usable);
-        let circle = circle.ok_or_else(|| Failure::fixed("is no circle with a radius").at(&self.target.field))?;
+        let circle =
+            circle.ok_or_else(|| Failure::fixed("is no circle with a radius").at(&self.target.field))?;
         let corners = self.corners(&circle).map_err(|why| why.at(&self.target.field))?;
         let shape = if is_text {
             let corners: Vec<String> = corners.iter().map(|(x, y)| format!("{x:?} {y:?}")).collect();

@@ -33,7 +33,11 @@ pub(super) static SPEC: Spec = Spec {
         optional("seed", "0", "Keeps networks apart that use the same addresses; 0 to 65535."),
         optional("specification", "0", "Another name of `seed`."),
         optional("target_field", "network.community_id", "Where the id goes."),
-        optional("ignore_missing", "true", "Do nothing when addresses or protocol are missing, instead of failing."),
+        optional(
+            "ignore_missing",
+            "true",
+            "Do nothing when addresses or protocol are missing, instead of failing.",
+        ),
     ],
     examples: &[Example {
         title: "a TCP connection",
@@ -115,7 +119,8 @@ impl Processor for CommunityId {
     fn run(&self, cx: &mut Context<'_>) -> Ran {
         let addresses = (self.address(cx, &self.source_ip)?, self.address(cx, &self.destination_ip)?);
         let protocol = self.protocol(cx)?;
-        let missing = |path: &Path| if self.ignore_missing { Ok(Flow::Next) } else { Err(Failure::missing(path)) };
+        let missing =
+            |path: &Path| if self.ignore_missing { Ok(Flow::Next) } else { Err(Failure::missing(path)) };
         let (source, destination, protocol) = match (addresses, protocol) {
             ((None, _), _) => return missing(&self.source_ip),
             ((_, None), _) => return missing(&self.destination_ip),
@@ -155,9 +160,7 @@ impl CommunityId {
 
     fn ports(&self, cx: &Context<'_>, protocol: u8) -> Result<Ports, Failure> {
         match protocol {
-            6 | 17 | 132 => {
-                Ok(Ports::Both(port(cx, &self.source_port)?, port(cx, &self.destination_port)?))
-            }
+            6 | 17 | 132 => Ok(Ports::Both(port(cx, &self.source_port)?, port(cx, &self.destination_port)?)),
             ICMP | ICMP_V6 => {
                 // What is missing or wrong here counts as 0.
                 let number = |path: &Path| match whole_number(cx, path) {

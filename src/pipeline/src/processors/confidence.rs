@@ -24,7 +24,11 @@ pub(super) static SPEC: Spec = Spec {
         optional("min_raw_confidence", "0.0", "The raw confidence from which a score is looked at, 0 to 1."),
         optional("top_n", "3", "How many others are listed."),
         optional("normalization_method", "softmax", "How confidences are computed."),
-        optional("softmax_temperature", "1.0", "The higher, the closer confidences are to each other; above 0."),
+        optional(
+            "softmax_temperature",
+            "1.0",
+            "The higher, the closer confidences are to each other; above 0.",
+        ),
         IGNORE_MISSING,
     ],
     examples: &[Example {
@@ -81,7 +85,13 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
     }))
 }
 
-fn part(options: &mut Options<'_, '_>, name: &str, default: f64, min: f64, max: f64) -> Result<f64, Reported> {
+fn part(
+    options: &mut Options<'_, '_>,
+    name: &str,
+    default: f64,
+    min: f64,
+    max: f64,
+) -> Result<f64, Reported> {
     let Some(text) = options.text(name)? else { return Ok(default) };
     match text.trim().parse::<f64>() {
         Ok(number) if (min..=max).contains(&number) => Ok(number),
@@ -126,8 +136,12 @@ impl Confidence {
         while let Some(node) = at {
             at = cx.event.next(node);
             let Slot::Map(entry) = cx.event.slot(node) else { continue };
-            let field = |name: &str| cx.event.field_named(entry, name.as_bytes()).map(|node| cx.event.slot(node));
-            let numbers = (field("score").and_then(Slot::as_number), field("max_possible_score").and_then(Slot::as_number));
+            let field =
+                |name: &str| cx.event.field_named(entry, name.as_bytes()).map(|node| cx.event.slot(node));
+            let numbers = (
+                field("score").and_then(Slot::as_number),
+                field("max_possible_score").and_then(Slot::as_number),
+            );
             let rules = field("matched_rules").unwrap_or(Slot::List(Children::EMPTY));
             let (Some(score), Some(max)) = numbers else { continue };
             let raw = if max > 0.0 { (score / max).clamp(0.0, 1.0) } else { 0.0 };
@@ -144,7 +158,8 @@ impl Confidence {
     }
 
     fn normalize(&self, candidates: &mut [Candidate]) {
-        let (Some(most), Some(least)) = (candidates.first().map(|c| c.raw), candidates.last().map(|c| c.raw)) else {
+        let (Some(most), Some(least)) = (candidates.first().map(|c| c.raw), candidates.last().map(|c| c.raw))
+        else {
             return;
         };
         let weight = |raw: f64| match self.method {

@@ -4,7 +4,7 @@
 //! of field names, since these are the columns of `_ingest`; one after the other runs, whatever lane it is for. It
 //! costs tens of microseconds: `lookup` is far cheaper where it suffices.
 
-use super::lookup::Table;
+use super::table::Table;
 use crate::compile::spec::{optional, required};
 use crate::compile::{Example, Options, Outcome, Reported, Spec};
 use crate::context::Context;
@@ -44,16 +44,18 @@ pub(super) static SPEC: Spec = Spec {
         optional("lookup_table", "none", "The tables; one or several."),
         optional("type", "sqlite", "There is only `sqlite`; KQL is not understood."),
         optional("override", "false", "The event is only what the query gives."),
-        optional("ignore_missing", "false", "Do nothing when the query names a field that is not there, instead of failing."),
+        optional(
+            "ignore_missing",
+            "false",
+            "Do nothing when the query names a field that is not there, instead of failing.",
+        ),
     ],
     examples: &[
         Example {
             title: "a join",
             event: r#"{"user_id": "U124", "n": {"a": 1}}"#,
             processors: "- enrich: {lookup_table: users.csv, query: 'SELECT _ingest.*, u.name AS user_name FROM _ingest LEFT JOIN lookup_table u ON u.id = _ingest.user_id'}",
-            outcome: Outcome::Event(
-                r#"{"user_id": "U124", "n": {"a": 1}, "user_name": "Jane Roe"}"#,
-            ),
+            outcome: Outcome::Event(r#"{"user_id": "U124", "n": {"a": 1}, "user_name": "Jane Roe"}"#),
         },
         Example {
             title: "only the result",
@@ -294,11 +296,13 @@ struct Field {
 fn fields(cx: &Context<'_>) -> Result<Vec<Field>, Failure> {
     let Slot::Map(root) = cx.event.slot(Event::ROOT) else { return Ok(Vec::new()) };
     if root.len() > MAX_COLUMNS {
-        return Err(Failure::text(format!("the event has more than {MAX_COLUMNS} fields, too many for a table")));
+        return Err(Failure::text(format!(
+            "the event has more than {MAX_COLUMNS} fields, too many for a table"
+        )));
     }
     let mut known = HashSet::new();
     let mut fields = Vec::with_capacity(root.len());
-    for node in cx.event.children(root) {
+    for node in cx.event.children(root).filter(|node| !cx.event.key(*node).is_metadata()) {
         let name = String::from_utf8_lossy(cx.event.name(node)).replace('\0', "");
         if !known.insert(name.to_lowercase()) {
             continue;
@@ -336,7 +340,7 @@ fn written(cx: &Context<'_>) -> Result<String, Failure> {
 impl Enrich {
     /// Puts the row into the event; a field that came back as it went stays what it was.
     fn put(&self, cx: &mut Context<'_>, fields: &[Field], row: Vec<(String, Sql)>) -> Result<(), Failure> {
-        let mut only = Children::EMPTY;
+        let mut only = if self.overrides { metadata(cx)? } else { Children::EMPTY };
         for (name, value) in row {
             let unchanged = fields.iter().find(|field| field.name == name && field.value == value);
             let key = cx.event.key_of(name.as_bytes())?;
@@ -363,4 +367,19 @@ impl Enrich {
         }
         Ok(())
     }
+}
+
+/// What stays whatever a query gives.
+fn metadata(cx: &mut Context<'_>) -> Result<Children, Failure> {
+    let mut kept = Children::EMPTY;
+    let Slot::Map(root) = cx.event.slot(Event::ROOT) else { return Ok(kept) };
+    let mut at = cx.event.children(root).next();
+    while let Some(node) = at {
+        at = cx.event.next(node);
+        let (key, slot) = (cx.event.key(node), cx.event.slot(node));
+        if key.is_metadata() {
+            cx.event.append_to(&mut kept, key, slot)?;
+        }
+    }
+    Ok(kept)
 }

@@ -176,7 +176,9 @@ impl ErrorCode {
             // HRESULT_FROM_WIN32, HRESULT_FROM_NT: codes of the others inside.
             match kind {
                 Kind::Hresult if code >> 16 == 0x8007 => self.known.get(&(Kind::Win32, code & 0xffff)),
-                Kind::Hresult if code & 0x1000_0000 != 0 => self.known.get(&(Kind::NtStatus, code & !0x1000_0000)),
+                Kind::Hresult if code & 0x1000_0000 != 0 => {
+                    self.known.get(&(Kind::NtStatus, code & !0x1000_0000))
+                }
                 _ => None,
             }
         };

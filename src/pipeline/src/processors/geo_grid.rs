@@ -21,7 +21,11 @@ pub(super) static SPEC: Spec = Spec {
         optional("target_format", "GeoJSON", "`GeoJSON` or `WKT`."),
         optional("parent_field", "", "Where the cell goes that this one lies in, if there is one."),
         optional("children_field", "", "Where the cells within this one go."),
-        optional("non_children_field", "", "Where cells go that overlap and are no children; these grids have none."),
+        optional(
+            "non_children_field",
+            "",
+            "Where cells go that overlap and are no children; these grids have none.",
+        ),
         optional("precision_field", "", "Where the length of the geohash or the zoom of the geotile goes."),
         TARGET_FIELD,
         IGNORE_MISSING,
@@ -213,7 +217,9 @@ fn geotile(text: &str) -> Option<Cell> {
     let lat = |y: f64| (PI - 2.0 * PI * y / tiles).sinh().atan().to_degrees();
     let (column, row) = (f64::from(x), f64::from(y));
     let children = match zoom < MAX_ZOOM {
-        true => [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(a, b)| format!("{}/{}/{}", zoom + 1, 2 * x + a, 2 * y + b)).to_vec(),
+        true => [(0, 0), (0, 1), (1, 0), (1, 1)]
+            .map(|(a, b)| format!("{}/{}/{}", zoom + 1, 2 * x + a, 2 * y + b))
+            .to_vec(),
         false => Vec::new(),
     };
     Some(Cell {

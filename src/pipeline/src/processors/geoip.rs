@@ -26,7 +26,11 @@ pub(super) static SPEC: Spec = Spec {
     options: &[
         FIELD,
         optional("database_file", "GeoLite2-City.mmdb", "The database."),
-        optional("first_only", "true", "Of a list of addresses take the first that is found, instead of a list of places."),
+        optional(
+            "first_only",
+            "true",
+            "Of a list of addresses take the first that is found, instead of a list of places.",
+        ),
         optional(
             "properties",
             "all that the database has",

@@ -27,9 +27,7 @@ pub(super) static SPEC: Spec = Spec {
             title: "a private address",
             event: r#"{"ip": "192.168.1.100"}"#,
             processors: "- ip_type: {field: ip}",
-            outcome: Outcome::Event(
-                r#"{"ip": "192.168.1.100", "ip.type": "IPv4", "ip.network": "Private"}"#,
-            ),
+            outcome: Outcome::Event(r#"{"ip": "192.168.1.100", "ip.type": "IPv4", "ip.network": "Private"}"#),
         },
         Example {
             title: "a zone",

@@ -3,6 +3,7 @@
 //! The table lies in memory once; each processor has its own index over it. An exact look-up is one hash, one by network one
 //! hash for each prefix length that occurs, one by regular expression tries the rows in turn.
 
+use super::table::Table;
 use crate::compile::spec::{optional, required};
 use crate::compile::{Example, Options, Outcome, Reported, Spec};
 use crate::context::Context;
@@ -30,29 +31,38 @@ pub(super) static SPEC: Spec = Spec {
               loaded again.",
     options: &[
         required("lookup_file", "The table."),
-        optional("match_mode", "exact", "`exact`, `regex` (the table's cells are expressions) or `cidr` (networks)."),
+        optional(
+            "match_mode",
+            "exact",
+            "`exact`, `regex` (the table's cells are expressions) or `cidr` (networks).",
+        ),
         optional(
             "match_type",
             "first",
             "`first` row, the `most_specific` (the longest prefix), or `all`: then fields become lists.",
         ),
-        required("lookup_fields", "What is compared: a list of `event_field` and `lookup_field` (the same name)."),
+        required(
+            "lookup_fields",
+            "What is compared: a list of `event_field` and `lookup_field` (the same name).",
+        ),
         required(
             "output_fields",
             "What is added: a list of `lookup_field`, `event_field` (the same name) and `default_value` where no row \
              matches.",
         ),
         optional("ignore_case", "false", "Compare without regard to case."),
-        optional("ignore_missing", "false", "Do nothing when a field is missing or null, instead of failing."),
+        optional(
+            "ignore_missing",
+            "false",
+            "Do nothing when a field is missing or null, instead of failing.",
+        ),
     ],
     examples: &[
         Example {
             title: "the smallest network",
             event: r#"{"ip": "10.1.1.50"}"#,
             processors: "- lookup: {lookup_file: zones.csv, match_mode: cidr, match_type: most_specific, lookup_fields: [{event_field: ip, lookup_field: network}], output_fields: [{lookup_field: zone}, {lookup_field: security_level, event_field: net.security}]}",
-            outcome: Outcome::Event(
-                r#"{"ip": "10.1.1.50", "zone": "secure", "net": {"security": "high"}}"#,
-            ),
+            outcome: Outcome::Event(r#"{"ip": "10.1.1.50", "zone": "secure", "net": {"security": "high"}}"#),
         },
         Example {
             title: "all rows",
@@ -77,30 +87,6 @@ pub(super) static SPEC: Spec = Spec {
     ],
     compile,
 };
-
-/// A table as it was read.
-pub(super) struct Table {
-    pub(super) columns: Vec<String>,
-    pub(super) rows: Vec<Box<[Box<str>]>>,
-}
-
-impl Table {
-    pub(super) fn read(bytes: Vec<u8>) -> Result<Self, String> {
-        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(&bytes[..]);
-        let columns = reader.headers().map_err(|why| format!("the table can't be read: {why}"))?;
-        let columns: Vec<String> =
-            columns.iter().map(|name| name.trim_start_matches('\u{feff}').trim().to_owned()).collect();
-        let mut rows = Vec::new();
-        for record in reader.records() {
-            // A row that can't be read, or has more or fewer cells, is left out.
-            let Ok(record) = record else { continue };
-            if record.len() == columns.len() {
-                rows.push(record.iter().map(Box::from).collect());
-            }
-        }
-        Ok(Self { columns, rows })
-    }
-}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {

@@ -37,6 +37,7 @@ mod gsub;
 mod ip_type;
 mod join;
 mod json;
+mod kerberos_decode;
 mod kv;
 mod leave;
 mod lookup;
@@ -66,6 +67,7 @@ mod sid_decode;
 mod split;
 mod structure;
 mod syslog;
+mod table;
 mod target;
 mod text_case;
 mod trim_ends;
@@ -124,6 +126,7 @@ pub static ALL: &[&Spec] = &[
     &ip_type::SPEC,
     &join::SPEC,
     &json::SPEC,
+    &kerberos_decode::SPEC,
     &kv::SPEC,
     &leave::CONTINUE,
     &leave::FINAL,

@@ -17,7 +17,11 @@ pub(super) static SPEC: Spec = Spec {
     details: "A network is written like `10.0.0.0/8`, or named: loopback, unicast, multicast, interface_local_multicast, \
               link_local_unicast, link_local_multicast, private, public, unspecified.",
     options: &[
-        optional("internal_networks", "", "The networks; this or `internal_networks_field`. May have templates in them."),
+        optional(
+            "internal_networks",
+            "",
+            "The networks; this or `internal_networks_field`. May have templates in them.",
+        ),
         optional("internal_networks_field", "", "The field with the list of networks."),
         optional("source_ip", "source.ip", "The field with the source's address."),
         optional("destination_ip", "destination.ip", "The field with the destination's address."),
@@ -177,7 +181,8 @@ fn networks(options: &mut Options<'_, '_>) -> Result<Networks, Reported> {
 
 impl Processor for NetworkDirection {
     fn run(&self, cx: &mut Context<'_>) -> Ran {
-        let (Some(source), Some(destination)) = (self.address(cx, &self.source)?, self.address(cx, &self.destination)?)
+        let (Some(source), Some(destination)) =
+            (self.address(cx, &self.source)?, self.address(cx, &self.destination)?)
         else {
             return Ok(Flow::Next);
         };
@@ -193,9 +198,11 @@ impl Processor for NetworkDirection {
             }
             Networks::Field(field) => {
                 let kinds = match cx.value(field) {
-                    Some(Slot::List(list)) => {
-                        cx.event.children(list).map(|node| kind(cx, cx.event.slot(node))).collect::<Result<Vec<_>, _>>()?
-                    }
+                    Some(Slot::List(list)) => cx
+                        .event
+                        .children(list)
+                        .map(|node| kind(cx, cx.event.slot(node)))
+                        .collect::<Result<Vec<_>, _>>()?,
                     Some(slot) => vec![kind(cx, slot)?],
                     None if self.ignore_missing => return Ok(Flow::Next),
                     None => return Err(Failure::missing(field)),

@@ -58,8 +58,12 @@ const FORMATS: [(&str, Format); 4] =
     [("ecs", Format::Ecs), ("asim", Format::Asim), ("cef", Format::Cef), ("cim", Format::Cim)];
 const ABSENT: [&str; 4] = ["leef", "csl", "ocsf", "udm"];
 /// What tells the formats apart.
-const MARKS: [(&str, Format); 4] =
-    [("@timestamp", Format::Ecs), ("_time", Format::Cim), ("TimeGenerated", Format::Asim), ("rt", Format::Cef)];
+const MARKS: [(&str, Format); 4] = [
+    ("@timestamp", Format::Ecs),
+    ("_time", Format::Cim),
+    ("TimeGenerated", Format::Asim),
+    ("rt", Format::Cef),
+];
 
 /// Names that mean the same, compiled: all that are read, and the one that is written.
 struct Row {
@@ -81,10 +85,12 @@ struct Normalize {
 fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported> {
     options.required("target_format")?;
     let target = format(options, "target_format")?;
-    let source = if options.node("source_format").is_some() { Some(format(options, "source_format")?) } else { None };
+    let source =
+        if options.node("source_format").is_some() { Some(format(options, "source_format")?) } else { None };
     options.flag("ignore_rules", false)?;
     let keys = options.keys();
-    let sources = FORMATS.iter().map(|(_, format)| *format).filter(|format| source.is_none_or(|only| only == *format));
+    let sources =
+        FORMATS.iter().map(|(_, format)| *format).filter(|format| source.is_none_or(|only| only == *format));
     Ok(Box::new(Normalize {
         field: options.optional_field("field")?,
         rows: sources.map(|source| (source, rows(keys, source, target))).collect(),
@@ -137,7 +143,9 @@ impl Processor for Normalize {
             Some(source) => source,
             None => self.told_by(cx, object)?,
         };
-        let Some((_, rows)) = self.rows.iter().find(|(format, _)| *format == source) else { return Ok(Flow::Next) };
+        let Some((_, rows)) = self.rows.iter().find(|(format, _)| *format == source) else {
+            return Ok(Flow::Next);
+        };
         let mut moved: Vec<(&Row, Slot)> = Vec::new();
         for row in rows {
             let values = row.read.iter().filter_map(|path| take(cx, object, path.segments()));
@@ -163,7 +171,9 @@ fn take(cx: &mut Context<'_>, object: NodeId, segments: &[Segment]) -> Option<Sl
     for len in (1..segments.len()).rev() {
         let parent = cx.event.find_from(object, &segments[..len])?;
         match cx.event.slot(parent) {
-            Slot::Map(children) if children.len() == 0 => drop(cx.event.remove_from(object, &segments[..len])),
+            Slot::Map(children) if children.len() == 0 => {
+                drop(cx.event.remove_from(object, &segments[..len]))
+            }
             _ => break,
         }
     }

@@ -111,9 +111,7 @@ pub(super) static AAD_ERRCODE: Spec = Spec {
         title: "a wrong password",
         event: r#"{"a": 50126, "b": "AADB2C90118"}"#,
         processors: "- aad_errcode: {field: a}\n- aad_errcode: {field: b}",
-        outcome: Outcome::Event(
-            r#"{"a": "No such user or password", "b": "User password reset requested"}"#,
-        ),
+        outcome: Outcome::Event(r#"{"a": "No such user or password", "b": "User password reset requested"}"#),
     }],
     compile: |options| {
         compile(options, include_str!("../../data/aad_error_codes.tsv"), Number::Entra, Unknown::Unassigned)

@@ -125,7 +125,9 @@ impl Redact {
                     }
                 }
                 if found.len() > MAX_MATCHES {
-                    return Err(Failure::limit(format!("redact replaces at most {MAX_MATCHES} parts of a text")));
+                    return Err(Failure::limit(format!(
+                        "redact replaces at most {MAX_MATCHES} parts of a text"
+                    )));
                 }
                 at = if end > start { end } else { next_character(text, end) };
             }

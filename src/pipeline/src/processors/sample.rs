@@ -29,7 +29,11 @@ pub(super) static SAMPLE: Spec = Spec {
     details: "The first rule whose filter holds counts; an event that no rule is for is kept. Of what a rule is for, the first \
               of every N goes on and gets `_vmetric.sampled` like `10:1`, the others are dropped.",
     options: &[
-        optional("rules", "none", "A list of `filter` (a condition) and `sampling_rate` (N, 2; a number or template)."),
+        optional(
+            "rules",
+            "none",
+            "A list of `filter` (a condition) and `sampling_rate` (N, 2; a number or template).",
+        ),
         optional("exclude_filters", "none", "Conditions; an event for which one holds is kept."),
     ],
     examples: &[
@@ -63,7 +67,11 @@ pub(super) static DYNAMIC_SAMPLE: Spec = Spec {
         optional("sample_period_sec", "30", "The period in seconds, 1 to 86400."),
         optional("minimum_events", "30", "Up to how many events of a period all are kept."),
         optional("max_sampling_rate", "100", "At least one of this many is kept."),
-        optional("exclude_filters", "none", "Conditions; an event for which one holds is kept and not counted."),
+        optional(
+            "exclude_filters",
+            "none",
+            "Conditions; an event for which one holds is kept and not counted.",
+        ),
     ],
     examples: &[Example {
         title: "few events",
@@ -141,12 +149,18 @@ fn compile_sample(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, R
 }
 
 fn rule(options: &mut Options<'_, '_>, node: &Node) -> Result<Rule, Reported> {
-    if let Some(entry) = node.entries().iter().find(|entry| !["filter", "sampling_rate"].contains(&&*entry.key)) {
+    if let Some(entry) =
+        node.entries().iter().find(|entry| !["filter", "sampling_rate"].contains(&&*entry.key))
+    {
         let what = format!("a rule has no {:?}", entry.key);
         return Err(options.error(&entry.key_at, what, "there are filter, sampling_rate"));
     }
     let Some(filter) = node.get("filter") else {
-        return Err(options.error(&node.at, "a rule has no `filter`", "write `filter: 'true'` for all events"));
+        return Err(options.error(
+            &node.at,
+            "a rule has no `filter`",
+            "write `filter: 'true'` for all events",
+        ));
     };
     let filter = match &filter.value {
         Value::Bool(truth) => &Node { at: filter.at.clone(), value: Value::Text(truth.to_string()) },
@@ -161,7 +175,9 @@ fn rule(options: &mut Options<'_, '_>, node: &Node) -> Result<Rule, Reported> {
                 Ok(rate) if rate >= 1 => Rate::Fixed(rate),
                 _ => Rate::Template(options.template_of(&node.at, text)?),
             },
-            _ => return Err(options.error(&node.at, "`sampling_rate` is a number from 1, or a template", "")),
+            _ => {
+                return Err(options.error(&node.at, "`sampling_rate` is a number from 1, or a template", ""));
+            }
         },
     };
     Ok(Rule { filter, rate, count: AtomicU64::new(0) })
@@ -181,7 +197,9 @@ impl Processor for Sample {
                 Rate::Template(template) => {
                     let text = template.render(cx, Missing::Fails)?;
                     let rate = text.trim().parse().ok().filter(|rate| *rate >= 1);
-                    rate.ok_or_else(|| Failure::text(format!("the sampling rate {text:?} is no number from 1")))?
+                    rate.ok_or_else(|| {
+                        Failure::text(format!("the sampling rate {text:?} is no number from 1"))
+                    })?
                 }
             };
             if !rule.count.fetch_add(1, Ordering::Relaxed).is_multiple_of(rate) {

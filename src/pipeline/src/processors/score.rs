@@ -126,17 +126,32 @@ impl RuleReader<'_, '_, '_> {
                 let (test, names) = self.kv_fields()?;
                 (test, &["fields", "min_matches"], names)
             }
-            "csv" => (self.csv()?, &["delimiter", "min_fields", "header_patterns", "field"], "columns".to_owned()),
+            "csv" => {
+                (self.csv()?, &["delimiter", "min_fields", "header_patterns", "field"], "columns".to_owned())
+            }
             "structure" => (self.structure()?, &["format", "field"], self.text("format")?),
             "processor" => {
                 let Some(node) = self.node.get("processors") else { return Err(self.missing("processors")) };
                 (Test::Processors(self.options.block(node)), &["processors"], "processors".to_owned())
             }
             other => {
-                let known =
-                    ["regex", "contains", "not_contains", "field_value", "kv_fields", "csv", "structure", "processor"];
-                let what = format!("there is no rule of the type {other:?}{}", closest(other, known.into_iter()));
-                return Err(self.options.error(&self.node.at, what, format!("there are {}", known.join(", "))));
+                let known = [
+                    "regex",
+                    "contains",
+                    "not_contains",
+                    "field_value",
+                    "kv_fields",
+                    "csv",
+                    "structure",
+                    "processor",
+                ];
+                let what =
+                    format!("there is no rule of the type {other:?}{}", closest(other, known.into_iter()));
+                return Err(self.options.error(
+                    &self.node.at,
+                    what,
+                    format!("there are {}", known.join(", ")),
+                ));
             }
         };
         self.check_names(own)?;
@@ -209,7 +224,8 @@ impl RuleReader<'_, '_, '_> {
             Value::List(items) => items.iter().collect(),
             _ => vec![node],
         };
-        let texts: Option<Vec<String>> = items.into_iter().map(|node| node.as_text().map(str::to_owned)).collect();
+        let texts: Option<Vec<String>> =
+            items.into_iter().map(|node| node.as_text().map(str::to_owned)).collect();
         texts.ok_or_else(|| self.options.error(&node.at, format!("`{name}` is a list of texts"), ""))
     }
 
@@ -252,7 +268,8 @@ impl RuleReader<'_, '_, '_> {
     }
 
     fn csv(&mut self) -> Result<Test, Reported> {
-        let delimiter = if self.node.get("delimiter").is_some() { self.text("delimiter")? } else { ",".to_owned() };
+        let delimiter =
+            if self.node.get("delimiter").is_some() { self.text("delimiter")? } else { ",".to_owned() };
         let [delimiter] = delimiter.as_bytes() else {
             return Err(self.options.error(&self.node.at, "`delimiter` is one ASCII character", ""));
         };
@@ -314,7 +331,8 @@ impl Rule {
                         return Ok(None);
                     }
                     let took_part = |group: usize| groups.get(group).copied().flatten().is_some();
-                    let more: f64 = bonus.iter().filter(|(group, _)| took_part(*group)).map(|(_, points)| points).sum();
+                    let more: f64 =
+                        bonus.iter().filter(|(group, _)| took_part(*group)).map(|(_, points)| points).sum();
                     Ok(Some(self.points + more))
                 });
             }
@@ -360,9 +378,9 @@ fn succeeds_on_a_copy(block: &Block, cx: &mut Context<'_>) -> Result<bool, Failu
     let root = cx.event.slot(Event::ROOT);
     let copy = cx.event.copy(root)?;
     cx.event.put(Event::ROOT, copy);
-    let dropped_by = cx.dropped_by;
+    let (dropped_by, routing) = (cx.dropped_by, cx.routing.clone());
     let result = nested(cx, |cx| block.run(cx));
-    cx.dropped_by = dropped_by;
+    (cx.dropped_by, cx.routing) = (dropped_by, routing);
     cx.event.put(Event::ROOT, root);
     match result {
         Ok(flow) => Ok(flow == Flow::Next),

@@ -115,7 +115,9 @@ fn closing(text: &str) -> Option<usize> {
 impl<'t> Entry<'t> {
     fn parse(text: &'t str) -> Result<Self, &'static str> {
         let mut parts = text.splitn(7, ';');
-        let mut part = || parts.next().map(str::trim).ok_or("is no security descriptor: an entry has fewer than six parts");
+        let mut part = || {
+            parts.next().map(str::trim).ok_or("is no security descriptor: an entry has fewer than six parts")
+        };
         Ok(Self {
             kind: part()?,
             flags: part()?,
@@ -190,8 +192,12 @@ pub(super) fn account_name(sid: &str) -> Option<&'static str> {
     alias.or_else(|| Sid::parse(sid)?.well_known_name())
 }
 
-const ACL_FLAGS: [(&str, &str); 4] =
-    [("NO_ACCESS_CONTROL", "NO_ACCESS_CONTROL"), ("AR", "AUTO_INHERIT_REQ"), ("AI", "AUTO_INHERITED"), ("P", "PROTECTED")];
+const ACL_FLAGS: [(&str, &str); 4] = [
+    ("NO_ACCESS_CONTROL", "NO_ACCESS_CONTROL"),
+    ("AR", "AUTO_INHERIT_REQ"),
+    ("AI", "AUTO_INHERITED"),
+    ("P", "PROTECTED"),
+];
 
 const ENTRY_FLAGS: [(&str, &str); 7] = [
     ("CI", "CONTAINER_INHERIT"),
@@ -280,7 +286,10 @@ mod tests {
         assert_eq!(dacl.entries[0].flag_names(), ["OBJECT_INHERIT", "CONTAINER_INHERIT"]);
         assert!(dacl.entries[0].right_names(false).contains(&"FILE_EXECUTE".to_owned()));
         assert_eq!(dacl.entries[1].sid, "WD");
-        assert_eq!(descriptor.sacl.expect("there").entries[0].flag_names(), ["SUCCESSFUL_ACCESS", "FAILED_ACCESS"]);
+        assert_eq!(
+            descriptor.sacl.expect("there").entries[0].flag_names(),
+            ["SUCCESSFUL_ACCESS", "FAILED_ACCESS"]
+        );
         assert_eq!(account_name("S-1-5-21-1-2-3-500"), Some("Administrator"));
     }
 

@@ -40,7 +40,8 @@ impl Sid {
             return None;
         }
         let authority = head[2..].iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
-        let words = rest.chunks_exact(4).map(|word| word.iter().rev().fold(0, |n, byte| n << 8 | u32::from(*byte)));
+        let words =
+            rest.chunks_exact(4).map(|word| word.iter().rev().fold(0, |n, byte| n << 8 | u32::from(*byte)));
         Some(Self { revision: head[0], authority, sub_authorities: words.collect() })
     }
 

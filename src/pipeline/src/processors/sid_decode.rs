@@ -67,7 +67,8 @@ struct SidDecode {
 
 fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported> {
     let field = options.field("field")?;
-    let formats = [("auto", Format::Any), ("string", Format::Text), ("hex", Format::Hex), ("base64", Format::Base64)];
+    let formats =
+        [("auto", Format::Any), ("string", Format::Text), ("hex", Format::Hex), ("base64", Format::Base64)];
     Ok(Box::new(SidDecode {
         target: target_beside(options, &field, "_decoded")?,
         format: options.choice("format", &formats)?,

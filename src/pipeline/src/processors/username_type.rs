@@ -71,9 +71,9 @@ fn kind_of_name(name: &[u8]) -> &'static str {
 
 /// Whether it starts like `CN=…`, `OU=…`, `DC=…`, `UID=…`, whatever the case.
 fn is_distinguished(name: &[u8]) -> bool {
-    ["cn=", "ou=", "dc=", "uid=", "o="].iter().any(|start| {
-        name.get(..start.len()).is_some_and(|part| part.eq_ignore_ascii_case(start.as_bytes()))
-    })
+    ["cn=", "ou=", "dc=", "uid=", "o="]
+        .iter()
+        .any(|start| name.get(..start.len()).is_some_and(|part| part.eq_ignore_ascii_case(start.as_bytes())))
 }
 
 struct WindowsUserType {

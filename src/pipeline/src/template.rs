@@ -193,6 +193,9 @@ fn parts_of(keys: &Keys, text: &str, depth: usize) -> Result<Vec<Part>, String> 
             continue;
         };
         let (body, behind) = section(rest, name.trim())?;
+        if body.is_empty() {
+            return Err(format!("the section {inner:?} of a template has nothing in it"));
+        }
         if depth >= MAX_SECTION_DEPTH {
             return Err(format!(
                 "sections of a template are more than {MAX_SECTION_DEPTH} deep in each other"

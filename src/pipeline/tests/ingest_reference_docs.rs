@@ -5,6 +5,18 @@ mod vectors;
 /// Cases that contradict the product's facts, each with the sentence.
 const SKIPPED: &[(&str, &str)] = &[
     (
+        "acl-decode/Basic SDDL Decoding/1",
+        "D.5: \"acl_decode: structured entries\"; the page leaves out the second of two",
+    ),
+    (
+        "acl-decode/With Identity Resolution/2",
+        "D.5: \"acl_decode: structured entries\"; the page leaves out the second of two",
+    ),
+    (
+        "check-schema/Strict Validation/5",
+        "D.4: \"check_schema writes missing_recommended_fields\"; the page names two of the columns that ASIM recommends",
+    ),
+    (
         "convert/Type Detection/4",
         "one processor for the field value1; value2 to value4 are converted by processors that the page leaves out",
     ),
@@ -44,5 +56,5 @@ const SKIPPED: &[(&str, &str)] = &[
 
 #[test]
 fn pipelines_do_what_the_published_cases_say() {
-    vectors::ingest::run_file("ingest/reference-docs.jsonl", SKIPPED, 189);
+    vectors::ingest::run_file("ingest/reference-docs.jsonl", SKIPPED, 202);
 }

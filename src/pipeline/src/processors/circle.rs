@@ -19,7 +19,7 @@ pub(super) static SPEC: Spec = Spec {
     details: "A circle is a text `CIRCLE (lon lat radius)`, or an object with `coordinates` [lon, lat] or `center` \
               \"lat,lon\", and `radius`: a number of metres, or with a unit (mm, cm, m, km, in, ft, yd, mi, nmi). The polygon \
               has as many corners as the error asks for, 4 to 1000. A metre is the same part of a degree everywhere, \
-              as at the equator. A text becomes a text, an object GeoJSON.",
+              that at the equator. A text becomes a text, an object GeoJSON.",
     options: &[
         FIELD,
         required(
@@ -51,8 +51,9 @@ pub(super) static SPEC: Spec = Spec {
 
 const MIN_SIDES: f64 = 4.0;
 const MAX_SIDES: f64 = 1000.0;
-/// Of the equator of WGS 84.
-const METRES_PER_DEGREE: f64 = 6_378_137.0 * PI / 180.0;
+/// At the equator of WGS 84, along it and across.
+const METRES_PER_DEGREE_EAST: f64 = 6_378_137.0 * PI / 180.0;
+const METRES_PER_DEGREE_NORTH: f64 = 6_335_439.327_292_82 * PI / 180.0;
 const UNITS: [(&str, f64); 9] = [
     ("nmi", 1852.0),
     ("km", 1000.0),
@@ -129,8 +130,11 @@ impl Processor for CircleShape {
 impl CircleShape {
     /// The polygon's corners, the first one again at the end.
     fn corners(&self, circle: &Circle) -> Result<Vec<(f64, f64)>, Failure> {
-        let width = if self.on_earth { circle.radius / METRES_PER_DEGREE } else { circle.radius };
-        if self.on_earth && circle.y.abs() + width >= 90.0 {
+        let (width, height) = match self.on_earth {
+            true => (circle.radius / METRES_PER_DEGREE_EAST, circle.radius / METRES_PER_DEGREE_NORTH),
+            false => (circle.radius, circle.radius),
+        };
+        if self.on_earth && circle.y.abs() + height >= 90.0 {
             return Err(Failure::fixed("is a circle that contains a pole"));
         }
         let sides = TAU / (1.0 - self.error_distance / circle.radius).clamp(-1.0, 1.0).acos();
@@ -138,7 +142,7 @@ impl CircleShape {
         let sides = (sides - 1e-9).ceil().clamp(MIN_SIDES, MAX_SIDES) as u32;
         let corner = |n: u32| {
             let angle = TAU * f64::from(n) / f64::from(sides);
-            (circle.x + width * angle.cos(), circle.y + width * angle.sin())
+            (circle.x + width * angle.cos(), circle.y + height * angle.sin())
         };
         let mut corners: Vec<(f64, f64)> = (0..sides).map(corner).collect();
         corners.push(corner(0));

@@ -33,10 +33,10 @@ pub(super) static SPEC: Spec = Spec {
     ],
     examples: &[Example {
         title: "two candidates",
-        event: r#"{"s": {"a": {"score": 20, "max_possible_score": 100, "matched_rules": []}, "b": {"score": 60, "max_possible_score": 100, "matched_rules": ["x"]}}}"#,
+        event: r#"{"s": {"a": {"score": 25, "max_possible_score": 100, "matched_rules": []}, "b": {"score": 75, "max_possible_score": 100, "matched_rules": ["x"]}}}"#,
         processors: "- confidence: {score_field: s, output_field: c, normalization_method: raw_confidence, min_confidence: 0.7}\n- keep: {field: c}",
         outcome: Outcome::Event(
-            r#"{"c": {"identifier": "b", "confidence": 0.75, "raw_confidence": 0.6, "score": 60, "max_possible_score": 100, "matched_rules": ["x"], "status": "detected", "method": "raw_confidence", "alternatives": [{"identifier": "a", "confidence": 0.25, "raw_confidence": 0.2, "score": 20}]}}"#,
+            r#"{"c": {"identifier": "b", "confidence": 0.75, "raw_confidence": 0.75, "score": 75, "max_possible_score": 100, "matched_rules": ["x"], "status": "detected", "method": "raw_confidence", "alternatives": [{"identifier": "a", "confidence": 0.25, "raw_confidence": 0.25, "score": 25}]}}"#,
         ),
     }],
     compile,

@@ -32,7 +32,7 @@ pub(super) static SPEC: Spec = Spec {
         event: r#"{"a": {"h": "WEB-1", "p": 1234, "t": "2023-06-15T10:30:45Z"}, "b": {"h": "web-1", "p": "1234", "t": "2023-06-15T12:30:45.000+02:00"}}"#,
         processors: "- cpid: {hostname_field: a.h, process_id_field: a.p, time_field: a.t, target_field: x}\n- cpid: {hostname_field: b.h, process_id_field: b.p, time_field: b.t, target_field: y}\n- keep: {field: [x, y]}",
         outcome: Outcome::Event(
-            r#"{"x": "6ec27e5c-74f9-80b5-98e0-2cb0b2ef9b36", "y": "6ec27e5c-74f9-80b5-98e0-2cb0b2ef9b36"}"#,
+            r#"{"x": "9172648b-284a-8936-a298-41bc53b06473", "y": "9172648b-284a-8936-a298-41bc53b06473"}"#,
         ),
     }],
     compile,

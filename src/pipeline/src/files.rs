@@ -140,7 +140,7 @@ mod tests {
             std::fs::write(folder(name).join("a.csv"), text).expect("written");
         }
         let files = Files::below(root.path());
-        let open = || files.open("lookups", "a.csv", |bytes| Ok(bytes)).expect("there");
+        let open = || files.open("lookups", "a.csv", Ok).expect("there");
         let (value, used) = open();
         assert_eq!(*value, b"ours");
         assert!(Arc::ptr_eq(&value, &open().0));
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn a_file_that_is_not_there_is_named_with_the_places_that_were_searched() {
         let files = Files::below("/nowhere");
-        let why = files.open("lookups", "a.csv", |bytes| Ok(bytes)).err().unwrap_or_default();
+        let why = files.open("lookups", "a.csv", Ok).err().unwrap_or_default();
         assert!(why.contains("/nowhere/user/lookups, /nowhere/package/lookups, /nowhere"), "{why}");
     }
 }

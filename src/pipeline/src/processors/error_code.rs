@@ -72,6 +72,9 @@ impl Kind {
     }
 }
 
+/// Name and meaning of a code.
+type Known = (&'static str, &'static str);
+
 struct ErrorCode {
     field: Path,
     target: Path,
@@ -79,8 +82,7 @@ struct ErrorCode {
     add_components: bool,
     add_hex: bool,
     ignore_missing: bool,
-    /// Name and meaning.
-    known: HashMap<(Kind, u32), (&'static str, &'static str)>,
+    known: HashMap<(Kind, u32), Known>,
 }
 
 fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported> {
@@ -103,12 +105,12 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
     }))
 }
 
-fn known() -> HashMap<(Kind, u32), (&'static str, &'static str)> {
+fn known() -> HashMap<(Kind, u32), Known> {
     let rows = include_str!("../../data/windows_errors.tsv").lines();
     rows.filter(|row| !row.starts_with('#')).filter_map(row).collect()
 }
 
-fn row(row: &'static str) -> Option<((Kind, u32), (&'static str, &'static str))> {
+fn row(row: &'static str) -> Option<((Kind, u32), Known)> {
     let mut cells = row.split('\t');
     let (kind, code, name, meaning) = (cells.next()?, cells.next()?, cells.next()?, cells.next()?);
     let kinds = [Kind::Hresult, Kind::NtStatus, Kind::Win32, Kind::Dos];
@@ -171,7 +173,7 @@ impl ErrorCode {
         Ok(object.slot())
     }
 
-    fn find(&self, kind: Kind, code: u32) -> Option<(&'static str, &'static str)> {
+    fn find(&self, kind: Kind, code: u32) -> Option<Known> {
         let wrapped = || {
             // HRESULT_FROM_WIN32, HRESULT_FROM_NT: codes of the others inside.
             match kind {

@@ -172,7 +172,7 @@ fn take(cx: &mut Context<'_>, object: NodeId, segments: &[Segment]) -> Option<Sl
         let parent = cx.event.find_from(object, &segments[..len])?;
         match cx.event.slot(parent) {
             Slot::Map(children) if children.len() == 0 => {
-                drop(cx.event.remove_from(object, &segments[..len]))
+                cx.event.remove_from(object, &segments[..len]);
             }
             _ => break,
         }

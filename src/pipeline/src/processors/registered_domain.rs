@@ -47,7 +47,7 @@ struct RegisteredDomain {
 const NAMES: [&str; 4] = ["domain", "registered_domain", "top_level_domain", "subdomain"];
 
 fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported> {
-    let target = options.optional_field("target_field")?.filter(|target| &**target.text() != "");
+    let target = options.optional_field("target_field")?;
     Ok(Box::new(RegisteredDomain {
         field: options.field("field")?,
         target,

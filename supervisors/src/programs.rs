@@ -5,7 +5,7 @@ use config::target::Format;
 use config::{Diagnostic, Snapshot};
 use event::model::Keys;
 use pipeline::condition::Condition;
-use pipeline::{Guard, Library, Node, Program};
+use pipeline::{Files, Guard, Library, Node, Program};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -30,10 +30,17 @@ impl Sequence {
 #[derive(Default)]
 pub struct Programs {
     keys: Keys,
+    /// What pipelines look things up in; kept, so that a database is not read again for each change.
+    files: Files,
     programs: HashMap<Sequence, Arc<Program>>,
 }
 
 impl Programs {
+    /// None yet; pipelines look things up in files below this folder.
+    pub fn below(root: &Path) -> Self {
+        Self { files: Files::below(root), ..Self::default() }
+    }
+
     /// The interned names that all programs share.
     pub fn keys(&self) -> &Keys {
         &self.keys
@@ -54,7 +61,7 @@ impl Programs {
     /// # Errors
     /// All mistakes in pipelines, also in those that no route uses.
     pub fn next(&self, old: &Snapshot, new: &Snapshot) -> Result<Self, Vec<Diagnostic>> {
-        let library = library(new);
+        let library = library(&self.files, new);
         let mut problems = check_unused(&self.keys, &library, new);
         problems.extend(check_conditions(&self.keys, new));
         problems.extend(check_formats(new));
@@ -74,7 +81,7 @@ impl Programs {
             }
         }
         if problems.is_empty() {
-            return Ok(Self { keys: self.keys.clone(), programs });
+            return Ok(Self { keys: self.keys.clone(), files: self.files.clone(), programs });
         }
         let place = |d: &Diagnostic| (d.file.clone(), d.line, d.column, d.what.clone());
         problems.sort_by_key(place);
@@ -136,6 +143,9 @@ fn sequences(snapshot: &Snapshot) -> BTreeSet<Sequence> {
 /// Whether a program would be compiled to the same again.
 fn is_same(program: &Program, sequence: &Sequence, old: &Snapshot, new: &Snapshot) -> bool {
     let called = program.steps().iter().map(|step| &*step.pipeline);
+    if program.is_stale() {
+        return false;
+    }
     let mut used = called.chain(sequence.pipelines.iter().map(String::as_str));
     used.all(|name| match (old.pipeline(name), new.pipeline(name)) {
         (Some(old), Some(new)) => old == new,
@@ -143,9 +153,9 @@ fn is_same(program: &Program, sequence: &Sequence, old: &Snapshot, new: &Snapsho
     })
 }
 
-/// All pipelines of a configuration.
-pub fn library(snapshot: &Snapshot) -> Library {
-    let mut library = Library::default();
+/// All pipelines of a configuration, with the files that they read.
+pub fn library(files: &Files, snapshot: &Snapshot) -> Library {
+    let mut library = Library::with_files(files.clone());
     for pipeline in &snapshot.pipelines {
         library.add(pipeline.name.clone(), Node::from(&pipeline.node));
     }

@@ -1,4 +1,5 @@
-//! Processors, conditions and templates: compiled once, then run batch by batch. No I/O, no clock, no waiting.
+//! Processors, conditions and templates: compiled once, then run batch by batch. No clock, no waiting, and I/O only to
+//! read tables and databases when a program is compiled.
 //!
 //! ```text
 //! source ─ compile ─→ Program ── run(records) ──→ Output
@@ -20,8 +21,10 @@ pub mod compile;
 pub mod condition;
 pub mod context;
 pub mod failure;
+pub mod files;
 pub mod grok;
 pub mod limits;
+mod network;
 pub mod origin;
 pub mod output;
 pub mod pattern;
@@ -39,6 +42,7 @@ pub mod watch;
 pub use compile::Library;
 pub use context::Scratch;
 pub use failure::Failure;
+pub use files::Files;
 pub use origin::Origin;
 pub use output::{Dropped, Failed, Kept, Output, Routing};
 pub use program::{Form, Guard, Input, Program, StepCounts, StepId, StepInfo};

@@ -4,6 +4,7 @@ use crate::compile::{Compiler, Library};
 use crate::condition::Condition;
 use crate::context::{Context, Progress, Scratch, Tally};
 use crate::failure::Failure;
+use crate::files::UsedFile;
 use crate::origin::Origin;
 use crate::output::{Dropped, Failed, Output};
 use crate::source::{Diagnostic, Place};
@@ -88,6 +89,7 @@ pub struct Program {
     guard: Option<Guard>,
     /// Where the time of the run goes, if a pipeline looks there.
     run_time: Option<Path>,
+    files: Vec<UsedFile>,
 }
 
 /// What programs look at beside the event, which is put there for those only.
@@ -135,12 +137,18 @@ impl Program {
         Compiler::new(keys, library).watched().program(names)
     }
 
-    pub(crate) fn new(keys: &Keys, pipelines: Vec<Arc<Pipeline>>, steps: Vec<StepInfo>, uses: Uses) -> Self {
+    pub(crate) fn new(
+        keys: &Keys,
+        pipelines: Vec<Arc<Pipeline>>,
+        steps: Vec<StepInfo>,
+        uses: Uses,
+        files: Vec<UsedFile>,
+    ) -> Self {
         ticks::anchor();
         let counters = steps.iter().map(|_| Counter::default()).collect();
         let metadata = uses.metadata.then(|| Metadata::new(keys));
         let run_time = uses.run_time.then(|| Path::of_names(keys, &["_ingest", "timestamp"]));
-        Self { pipelines, steps, counters, metadata, guard: None, run_time }
+        Self { pipelines, steps, counters, metadata, guard: None, run_time, files }
     }
 
     /// The same with a guard: events for which it does not hold are passed over, one for which it can't be evaluated fails.
@@ -148,6 +156,11 @@ impl Program {
     pub fn guarded(mut self, guard: Option<Guard>) -> Self {
         self.guard = guard;
         self
+    }
+
+    /// Whether a file that it was compiled with changed since; asks the file system.
+    pub fn is_stale(&self) -> bool {
+        self.files.iter().any(UsedFile::has_changed)
     }
 
     /// Its steps; [`StepId`] counts them.

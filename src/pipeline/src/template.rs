@@ -2,6 +2,8 @@
 //!
 //! `{{field}}`, `{{ .field }}` and `{{{field}}}` stand for a field's value; nothing is escaped. Between the braces any
 //! expression of the condition language may stand. A value that is one template and nothing else keeps its type.
+//! `{{#field}}…{{/field}}` stands only where the field has a value that is neither false nor empty, `{{^field}}…{{/field}}`
+//! only where it has none.
 
 use crate::condition::Condition;
 use crate::context::Context;
@@ -22,7 +24,20 @@ enum Part {
     Text(Box<[u8]>),
     Field(Path),
     Expression(Box<Condition>),
+    Section(Section),
 }
+
+/// A part that depends on a field.
+#[derive(Clone, Debug)]
+struct Section {
+    field: Path,
+    /// Whether the field has to have a value.
+    wanted: bool,
+    parts: Vec<Part>,
+}
+
+/// How deep sections may be in each other.
+const MAX_SECTION_DEPTH: usize = 16;
 
 /// What to do about a field in a template that is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,23 +54,7 @@ impl Template {
     /// # Errors
     /// What is wrong between its braces.
     pub fn compile(keys: &Keys, text: &str) -> Result<Self, String> {
-        let mut parts = Vec::new();
-        let mut rest = text;
-        while let Some(start) = rest.find("{{") {
-            let triple = rest[start..].starts_with("{{{");
-            let (open, close) = if triple { (3, "}}}") } else { (2, "}}") };
-            let Some(len) = rest[start + open..].find(close) else { break };
-            if start > 0 {
-                parts.push(Part::Text(rest.as_bytes()[..start].into()));
-            }
-            let inner = rest[start + open..][..len].trim();
-            parts.push(part(keys, inner)?);
-            rest = &rest[start + open + len + close.len()..];
-        }
-        if !rest.is_empty() {
-            parts.push(Part::Text(rest.as_bytes().into()));
-        }
-        Ok(Self { parts, text: text.into() })
+        Ok(Self { parts: parts_of(keys, text, 0)?, text: text.into() })
     }
 
     /// As it was written.
@@ -105,22 +104,7 @@ impl Template {
     /// # Errors
     /// When a field is missing and that fails, or a limit is reached.
     pub fn write(&self, cx: &mut Context<'_>, out: &mut Vec<u8>, missing: Missing) -> Result<(), Failure> {
-        for part in &self.parts {
-            let slot = match part {
-                Part::Text(text) => {
-                    out.extend_from_slice(text);
-                    continue;
-                }
-                Part::Field(path) => match (cx.value(path), missing) {
-                    (Some(slot), _) => slot,
-                    (None, Missing::IsEmpty) => continue,
-                    (None, Missing::Fails) => return Err(Failure::missing(path)),
-                },
-                Part::Expression(expression) => expression.value(&mut cx.event, cx.origin)?,
-            };
-            write_plain(&cx.event, slot, out)?;
-        }
-        Ok(())
+        write_parts(&self.parts, cx, out, missing)
     }
 
     /// Its text as a string of its own.
@@ -131,6 +115,46 @@ impl Template {
         let mut out = Vec::new();
         self.write(cx, &mut out, missing)?;
         Ok(String::from_utf8_lossy(&out).into_owned())
+    }
+}
+
+fn write_parts(
+    parts: &[Part],
+    cx: &mut Context<'_>,
+    out: &mut Vec<u8>,
+    missing: Missing,
+) -> Result<(), Failure> {
+    for part in parts {
+        let slot = match part {
+            Part::Text(text) => {
+                out.extend_from_slice(text);
+                continue;
+            }
+            Part::Section(section) => {
+                if has_value(cx, &section.field) == section.wanted {
+                    write_parts(&section.parts, cx, out, missing)?;
+                }
+                continue;
+            }
+            Part::Field(path) => match (cx.value(path), missing) {
+                (Some(slot), _) => slot,
+                (None, Missing::IsEmpty) => continue,
+                (None, Missing::Fails) => return Err(Failure::missing(path)),
+            },
+            Part::Expression(expression) => expression.value(&mut cx.event, cx.origin)?,
+        };
+        write_plain(&cx.event, slot, out)?;
+    }
+    Ok(())
+}
+
+/// Whether a field has a value that is neither false nor empty.
+fn has_value(cx: &Context<'_>, path: &Path) -> bool {
+    match cx.value(path) {
+        None | Some(Slot::Bool(false)) => false,
+        Some(Slot::Text(span)) => span.len() > 0,
+        Some(Slot::List(children)) => children.len() > 0,
+        Some(_) => true,
     }
 }
 
@@ -150,6 +174,55 @@ pub fn write_plain(event: &Event<'_>, slot: Slot, out: &mut Vec<u8>) -> Result<(
         other => json_write::write_value(event, other, out)?,
     }
     Ok(())
+}
+
+fn parts_of(keys: &Keys, text: &str, depth: usize) -> Result<Vec<Part>, String> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while let Some(start) = rest.find("{{") {
+        let triple = rest[start..].starts_with("{{{");
+        let (open, close) = if triple { (3, "}}}") } else { (2, "}}") };
+        let Some(len) = rest[start + open..].find(close) else { break };
+        if start > 0 {
+            parts.push(Part::Text(rest.as_bytes()[..start].into()));
+        }
+        let inner = rest[start + open..][..len].trim();
+        rest = &rest[start + open + len + close.len()..];
+        let Some(name) = inner.strip_prefix(['#', '^']) else {
+            parts.push(part(keys, inner)?);
+            continue;
+        };
+        let (body, behind) = section(rest, name.trim())?;
+        if body.is_empty() {
+            return Err(format!("the section {inner:?} of a template has nothing in it"));
+        }
+        if depth >= MAX_SECTION_DEPTH {
+            return Err(format!(
+                "sections of a template are more than {MAX_SECTION_DEPTH} deep in each other"
+            ));
+        }
+        let field = Path::parse(keys, name.trim()).map_err(|why| format!("the section {inner:?}: {why}"))?;
+        let parts_within = parts_of(keys, body, depth + 1)?;
+        parts.push(Part::Section(Section { field, wanted: inner.starts_with('#'), parts: parts_within }));
+        rest = behind;
+    }
+    if !rest.is_empty() {
+        parts.push(Part::Text(rest.as_bytes().into()));
+    }
+    Ok(parts)
+}
+
+/// What lies before the end of a section, and what behind it.
+fn section<'t>(text: &'t str, name: &str) -> Result<(&'t str, &'t str), String> {
+    let mut from = 0;
+    while let Some(at) = text[from..].find("{{/").map(|at| from + at) {
+        let Some(len) = text[at..].find("}}") else { break };
+        if text[at + 3..at + len].trim() == name {
+            return Ok((&text[..at], &text[at + len + 2..]));
+        }
+        from = at + 3;
+    }
+    Err(format!("the section {{{{#{name}}}}} of a template has no end; write {{{{/{name}}}}} behind it"))
 }
 
 fn part(keys: &Keys, inner: &str) -> Result<Part, String> {

@@ -2,7 +2,7 @@
 
 use event::model::Keys;
 use pipeline::compile::{Example, Outcome};
-use pipeline::{Form, Input, Library, Node, Origin, Output, Program, Scratch};
+use pipeline::{Files, Form, Input, Library, Node, Origin, Output, Program, Scratch};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -23,7 +23,7 @@ fn every_example_does_what_it_says() {
 fn check(example: &Example) -> Result<(), String> {
     let processors: Value = serde_yaml::from_str(example.processors).map_err(|why| why.to_string())?;
     let pipeline = Node::from_json(Path::new("example"), &json!({ "processors": processors }));
-    let mut library = Library::default();
+    let mut library = Library::with_files(Files::below(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/files")));
     library.add("example", pipeline);
     let keys = Keys::default();
     let program = Program::compile(&keys, &library, &["example"])

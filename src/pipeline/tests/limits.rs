@@ -4,13 +4,14 @@ use event::model::Keys;
 use pipeline::condition::Condition;
 use pipeline::limits::{self, Beyond};
 use pipeline::template::Template;
-use pipeline::{Form, Input, Library, Node, Origin, Output, Program, Scratch};
+use pipeline::{Files, Form, Input, Library, Node, Origin, Output, Program, Scratch};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::path::Path;
+use std::sync::LazyLock;
 
 fn library(pipelines: &Value) -> Library {
-    let mut library = Library::default();
+    let mut library = Library::with_files(Files::below(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/files")));
     for (name, processors) in pipelines.as_object().expect("pipelines") {
         library.add(name, Node::from_json(Path::new("test.yml"), &json!({ "processors": processors })));
     }
@@ -213,6 +214,15 @@ fn every_limit_of_the_reference_holds_and_says_so() {
     }
 }
 
+#[test]
+fn a_section_of_a_template_stands_only_where_its_field_has_a_value() {
+    let greet = json!({"main": [{"set": {"field": "m", "value": "hello{{#who}} {{who}}{{/who}}{{^who}} nobody{{/who}}"}}]});
+    assert_eq!(run(&greet, r#"{"who":"ann"}"#).json(0), br#"{"who":"ann","m":"hello ann"}"#);
+    assert_eq!(run(&greet, r#"{"who":""}"#).json(0), br#"{"who":"","m":"hello nobody"}"#);
+    let open = json!({"main": [{"set": {"field": "m", "value": "{{#who}} {{who}}"}}]});
+    assert!(refused(&open)[0].contains("has no end"), "{:?}", refused(&open));
+}
+
 proptest! {
     #[test]
     fn any_text_is_a_condition_or_refused(text in "[ -~é\n]{0,60}") {
@@ -238,7 +248,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_a_template_or_refused(text in "[{}a.x# é\"]{0,40}") {
+    fn any_text_is_a_template_or_refused(text in "[{}a.x#^/ é\"]{0,40}") {
         let _ = Template::compile(&Keys::default(), &text);
     }
 
@@ -258,4 +268,127 @@ proptest! {
         prop_assert_eq!(out.kept.len(), 1);
         prop_assert!(serde_json::from_slice::<Value>(out.json(0)).is_ok());
     }
+
+    #[test]
+    fn processors_that_look_things_up_take_or_refuse_any_event(
+        values in prop::collection::vec(any_value(), 3),
+    ) {
+        let doc = json!({"m": values[0], "n": values[1], "o": {"p": values[2]}, "message": values[0]});
+        let (keys, program) = &*LOOKUPS;
+        let (origin, doc) = (Origin::default(), doc.to_string());
+        let input = Input { record: 0, bytes: doc.as_bytes(), form: Form::Event, origin: &origin };
+        let mut out = Output::default();
+        program.run(&mut Scratch::new(keys), [input], 0, &mut out);
+        prop_assert_eq!(out.kept.len() + out.dropped.len(), 1, "{:?}", out.failed);
+        if out.kept.len() == 1 {
+            prop_assert!(serde_json::from_slice::<Value>(out.json(0)).is_ok());
+        }
+    }
+}
+
+/// Compiled once: reading tables and databases takes longer than running.
+static LOOKUPS: LazyLock<(Keys, Program)> = LazyLock::new(|| {
+    let keys = Keys::default();
+    let program = Program::compile(&keys, &library(&lookups()), &["main"]).expect("the pipelines are right");
+    (keys, program)
+});
+
+/// A value of any kind, among them what processors look for.
+fn any_value() -> impl Strategy<Value = Value> {
+    let texts = prop::sample::select(vec![
+        "S-1-5-21-1-2-3-500",
+        "O:BAG:SYD:(A;;FA;;;SY)",
+        "0x80070005",
+        "192.168.1.1",
+        "2001:db8::1",
+        "tcp",
+        "sn4ph",
+        "4/8/5",
+        "CIRCLE (30 10 40)",
+        "www.example.co.uk",
+        "https://a.b/c",
+        "404.13",
+        "CORP\\ann",
+        "2026-01-31T08:05:09Z",
+        "a@b.c",
+    ]);
+    let scalar = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        "[ -~é()/.:;|-]{0,40}".prop_map(Value::from),
+        texts.prop_map(Value::from),
+    ];
+    scalar.prop_recursive(3, 16, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::vec(("[a-z.]{1,6}", inner), 0..4)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+        ]
+    })
+}
+
+/// Each processor of the kinds enrich, security, decode, network and analytics, failures ignored.
+fn lookups() -> Value {
+    let roles = json!([{"lookup_field": "role", "event_field": "out.role"}]);
+    let key = "6B58703273357638792F423F4528482B";
+    let mut processors = json!([
+        {"lookup": {"lookup_file": "roles.csv", "lookup_fields": [{"event_field": "m", "lookup_field": "user"}], "output_fields": roles}},
+        {"lookup": {"lookup_file": "zones.csv", "match_mode": "cidr", "lookup_fields": [{"event_field": "m", "lookup_field": "network"}], "output_fields": [{"lookup_field": "zone"}]}},
+        {"lookup": {"lookup_file": "patterns.csv", "match_mode": "regex", "match_type": "all", "lookup_fields": [{"event_field": "m", "lookup_field": "department"}], "output_fields": [{"lookup_field": "permissions"}]}},
+        {"community_id": {"source_ip": "m", "destination_ip": "n", "transport": "o.p", "source_port": "m", "destination_port": "n", "ignore_missing": false}},
+        {"network_direction": {"source_ip": "m", "destination_ip": "n", "internal_networks_field": "o.p"}},
+        {"windows_user_type": {"username_field": "m", "sid_field": "n", "target_field": "out.w"}},
+        {"fingerprint": {"fields": ["m", "n", "o"], "method": "MurmurHash3", "target_field": "out.f"}},
+        {"mask": {"target_fields": ["n"], "masking_rules": [{"match_regex": "\\d*", "keep_first": 1, "keep_last": 1}]}},
+        {"redact": {"field": "m", "patterns": ["%{IP:ip}", "%{WORD:w}"]}},
+        {"cpid": {"hostname_field": "m", "process_id_field": "n", "time_field": "o.p", "target_field": "out.cpid"}},
+        {"circle": {"field": "m", "error_distance": 1, "shape_type": "geo_shape", "target_field": "out.circle"}},
+        {"geo_grid": {"field": "m", "tile_type": "geohash", "target_field": "out.hash", "children_field": "out.children"}},
+        {"geo_grid": {"field": "m", "tile_type": "geotile", "target_field": "out.tile", "parent_field": "out.parent"}},
+        {"encrypt": {"field": "o.p", "iv_field": "out.iv", "encryption_key": key, "with_compression": true}},
+        {"decrypt": {"field": "o.p", "iv_field": "out.iv", "encryption_key": key, "with_compression": true}},
+        {"decrypt": {"field": "m", "iv_field": "n", "encryption_key": key, "algorithm": "AES-256-CFB"}},
+        {"checksum": {"field": "o", "algorithm": "fnv128", "target_field": "out.sum", "output_format": "decimal"}},
+        {"score": {"identifier": "x", "rules": [
+            {"type": "regex", "points": 1, "field": "m", "pattern": "(a)|b", "capture_groups": {"1": 2}},
+            {"type": "csv", "points": 1, "field": "m"},
+            {"type": "structure", "points": 1, "field": "m", "format": "json"},
+            {"type": "kv_fields", "points": 1, "fields": ["a", "b"]},
+            {"type": "processor", "points": 1, "processors": [{"rename": {"field": "m", "target_field": "out.moved"}}]},
+        ]}},
+        {"confidence": {"output_field": "out.confidence"}},
+        {"confidence": {"score_field": "m", "output_field": "out.confidence"}},
+        {"check_schema": {"schema": "ecs", "target_field": "out.ecs", "validate_optional": true}},
+        {"enrich": {"query": "SELECT _ingest.*, m AS again FROM _ingest"}},
+        {"dynamic_sample": {"sample_group_key": "{{m}}", "minimum_events": 1}},
+        {"sample": {"rules": [{"filter": "m == 1", "sampling_rate": 2}]}},
+        {"normalize": {"source_format": "ecs", "target_format": "asim"}},
+    ]);
+    let list = processors.as_array_mut().expect("a list");
+    let plain = [
+        "geoip",
+        "ip_type",
+        "network_protocol",
+        "icmp_type",
+        "dns_query_type",
+        "dns_response_code",
+        "http_status",
+        "aad_errcode",
+        "username_type",
+        "registered_domain",
+        "kerberos_decode",
+        "sid_decode",
+        "acl_decode",
+        "error_code",
+    ];
+    for (at, name) in plain.iter().enumerate() {
+        list.insert(at, json!({*name: {"field": "m", "target_field": format!("out.{name}")}}));
+    }
+    for processor in list {
+        let options = processor.as_object_mut().and_then(|map| map.values_mut().next()).expect("options");
+        options["ignore_failure"] = json!(true);
+    }
+    json!({ "main": processors })
 }

@@ -9,6 +9,7 @@ use spec::COMMON;
 pub use spec::{Example, OptionDoc, Outcome, Spec};
 
 use crate::condition::Condition;
+use crate::files::{Files, UsedFile};
 use crate::processors;
 use crate::program::{Program, StepId, StepInfo, Uses};
 use crate::source::{Diagnostic, Entry, Node, Value};
@@ -28,9 +29,15 @@ pub const MAX_PROGRAM_STEPS: usize = 20_000;
 #[derive(Clone, Debug, Default)]
 pub struct Library {
     pipelines: BTreeMap<String, Node>,
+    files: Files,
 }
 
 impl Library {
+    /// No pipelines yet; their processors look things up in `files`.
+    pub fn with_files(files: Files) -> Self {
+        Self { files, ..Self::default() }
+    }
+
     /// Adds a pipeline: the whole object with its `processors`.
     pub fn add(&mut self, name: impl Into<String>, node: Node) {
         self.pipelines.insert(name.into(), node);
@@ -90,6 +97,7 @@ pub struct Compiler<'c> {
     names: Arc<FailureNames>,
     depth: usize,
     uses: Uses,
+    files: Vec<UsedFile>,
     /// Where pipelines put their name, if one of the library looks there.
     announced: Option<Path>,
     /// Whether the program notes what its steps do.
@@ -129,6 +137,7 @@ impl<'c> Compiler<'c> {
             names: Arc::new(names),
             depth: 0,
             uses: Uses::default(),
+            files: Vec::new(),
             announced: library.mentions("_ingest.pipeline").then(|| path("pipeline")),
             is_watched: false,
         }
@@ -155,7 +164,7 @@ impl<'c> Compiler<'c> {
             }
         }
         if self.problems.is_empty() {
-            Ok(Program::new(self.keys, pipelines, self.steps, self.uses))
+            Ok(Program::new(self.keys, pipelines, self.steps, self.uses, self.files))
         } else {
             Err(self.problems)
         }

@@ -9,6 +9,7 @@ use crate::step::{Block, Processor};
 use crate::suggest::closest;
 use crate::template::{Template, ValueTemplate};
 use event::model::{Keys, Path};
+use std::sync::Arc;
 
 /// A mistake was found and noted.
 #[derive(Debug)]
@@ -308,6 +309,30 @@ impl<'o, 'c> Options<'o, 'c> {
     /// When it is not valid.
     pub fn pattern_of(&mut self, at: &Place, text: &str) -> Result<Pattern, Reported> {
         Pattern::compile(text).map_err(|why| self.error(at, why, "the syntax is that of RE2"))
+    }
+
+    /// What `make` makes of a file that an option names.
+    ///
+    /// # Errors
+    /// When there is no such file, or `make` does not like it.
+    pub(crate) fn file<T: Send + Sync + 'static>(
+        &mut self,
+        option: &str,
+        folder: &str,
+        name: &str,
+        make: impl FnOnce(Vec<u8>) -> Result<T, String>,
+    ) -> Result<Arc<T>, Reported> {
+        match self.compiler.library.files.open(folder, name, make) {
+            Ok((value, used)) => {
+                self.compiler.files.push(used);
+                Ok(value)
+            }
+            Err(why) => {
+                let at = self.node(option).map_or_else(|| self.place().clone(), |node| node.at.clone());
+                let fix = format!("put the file into `user/{folder}`, or name it with its whole path");
+                Err(self.error(&at, why, fix))
+            }
+        }
     }
 
     /// A condition.

@@ -1,7 +1,6 @@
 //! Processors of the product that are not here, each with the reason. The reference lists them, too.
 
 const CALLS_OUT: &str = "it calls a service outside";
-const NOT_YET: &str = "it is not finished";
 const NO_PARSERS: &str = "no parser of office documents and PDF is trusted with files of strangers yet";
 const NO_SCHEMAS: &str = "no reader of Avro's and Parquet's schemas is among the dependencies";
 const NOT_DOCUMENTED: &str = "what it does is not documented anywhere";
@@ -18,17 +17,6 @@ pub(crate) const ABSENT: &[(&str, &[&str])] = &[
     (NO_PARSERS, &["attachment"]),
     (NO_SCHEMAS, &["enforce_schema"]),
     (NOT_DOCUMENTED, &["create_table"]),
-    (NOT_YET, &[
-        "aad_errcode", "acl_decode", "check_schema", "checksum", "circle",
-        "community_id", "confidence", "cpid",
-        "decrypt", "dns_query_type",
-        "dns_response_code", "dynamic_sample", "encrypt",
-        "enrich", "error_code", "fingerprint", "geo_grid", "geoip",
-        "http_status", "icmp_type", "ip_type", "kerberos_decode", "lookup", "mask", "network_direction", "network_protocol", "normalize",
-        "redact",
-        "registered_domain", "sample", "score", "sid_decode", "username_type",
-        "windows_user_type",
-    ]),
 ];
 
 /// Why a processor is absent; none if the product has none of this name.

@@ -4,6 +4,7 @@
 //! one line in [`ALL`].
 
 mod absent;
+mod acl_decode;
 mod append;
 mod arithmetic;
 mod assignments;
@@ -11,25 +12,38 @@ mod bags;
 mod binary_decode;
 mod cases;
 mod cef_and_leef;
+mod check_schema;
+mod checksum;
+mod cipher;
+mod circle;
 mod clean;
 mod color_decode;
 mod colors;
 mod commit;
+mod community_id;
+mod confidence;
 mod contains;
 mod convert;
+mod cpid;
 mod csv;
 mod date;
 mod date_index;
 mod debug;
+mod digest;
 mod dissect;
 mod dot_nester;
 mod drop;
 mod duration;
+mod enrich;
+mod error_code;
 mod expand_range;
 mod fail;
+mod fingerprint;
 mod foreach;
 mod fqdn;
 mod generated;
+mod geo_grid;
+mod geoip;
 mod go_to;
 mod grok;
 mod group;
@@ -37,35 +51,51 @@ mod gsub;
 mod hex_decode;
 mod html_strip;
 mod humanize;
+mod ip_type;
 mod join;
 mod json;
 mod jwt_decode;
+mod kerberos_decode;
 mod kv;
 mod leave;
 mod level;
+mod lookup;
+mod mask;
 mod message_pattern;
 mod minify;
 mod move_fields;
+mod network_direction;
+mod normalize;
+mod number_names;
 mod numbers;
+mod object;
 mod ordinal;
 mod parts;
 mod pipeline;
 mod range_bound;
 mod recover;
+mod redact;
 mod regex_extract;
 mod regex_filter;
+mod registered_domain;
 mod remove;
 mod rename;
 mod replace;
 mod reroute;
+mod sample;
+mod score;
+mod sddl;
 mod serialize;
 mod serialize_xml;
 mod set;
 mod several;
+mod sid;
+mod sid_decode;
 mod sizes;
 mod split;
 mod structure;
 mod syslog;
+mod table;
 mod target;
 mod text_case;
 mod text_wrap;
@@ -76,6 +106,8 @@ mod unix_permission;
 mod uri_parts;
 mod url_decode;
 mod user_agent;
+mod username_type;
+mod whole_number;
 mod word_case;
 mod xml;
 
@@ -86,6 +118,7 @@ use crate::compile::Spec;
 
 /// All processors, in the order of the reference.
 pub static ALL: &[&Spec] = &[
+    &acl_decode::SPEC,
     &append::SPEC,
     &arithmetic::ABS,
     &arithmetic::ADD,
@@ -108,11 +141,19 @@ pub static ALL: &[&Spec] = &[
     &cases::IFF,
     &cef_and_leef::CEF,
     &cef_and_leef::LEEF,
+    &check_schema::SPEC,
+    &checksum::SPEC,
+    &cipher::DECRYPT,
+    &cipher::ENCRYPT,
+    &circle::SPEC,
     &clean::SPEC,
     &color_decode::SPEC,
     &commit::SPEC,
+    &community_id::SPEC,
+    &confidence::SPEC,
     &contains::SPEC,
     &convert::SPEC,
+    &cpid::SPEC,
     &csv::SPEC,
     &date::SPEC,
     &date_index::SPEC,
@@ -121,12 +162,17 @@ pub static ALL: &[&Spec] = &[
     &dot_nester::SPEC,
     &drop::SPEC,
     &duration::SPEC,
+    &enrich::SPEC,
+    &error_code::SPEC,
     &expand_range::SPEC,
     &fail::SPEC,
+    &fingerprint::SPEC,
     &foreach::SPEC,
     &fqdn::SPEC,
     &generated::RANDOM_STRING,
     &generated::SNOWFLAKE,
+    &geo_grid::SPEC,
+    &geoip::SPEC,
     &go_to::SPEC,
     &grok::SPEC,
     &group::SPEC,
@@ -135,17 +181,29 @@ pub static ALL: &[&Spec] = &[
     &hex_decode::SPEC,
     &html_strip::SPEC,
     &humanize::SPEC,
+    &ip_type::SPEC,
     &join::SPEC,
     &json::SPEC,
     &jwt_decode::SPEC,
+    &kerberos_decode::SPEC,
     &kv::SPEC,
     &leave::CONTINUE,
     &leave::FINAL,
     &leave::RETURN,
     &level::SPEC,
+    &lookup::SPEC,
+    &mask::SPEC,
     &message_pattern::SPEC,
     &minify::SPEC,
     &move_fields::SPEC,
+    &network_direction::SPEC,
+    &normalize::SPEC,
+    &number_names::AAD_ERRCODE,
+    &number_names::DNS_QUERY_TYPE,
+    &number_names::DNS_RESPONSE_CODE,
+    &number_names::HTTP_STATUS,
+    &number_names::ICMP_TYPE,
+    &number_names::NETWORK_PROTOCOL,
     &ordinal::SPEC,
     &parts::KEEP_FIRST,
     &parts::KEEP_LAST,
@@ -155,17 +213,23 @@ pub static ALL: &[&Spec] = &[
     &parts::TAKE,
     &pipeline::SPEC,
     &recover::SPEC,
+    &redact::SPEC,
     &regex_extract::SPEC,
     &regex_filter::SPEC,
+    &registered_domain::SPEC,
     &remove::SPEC,
     &rename::SPEC,
     &replace::SPEC,
     &reroute::SPEC,
+    &sample::DYNAMIC_SAMPLE,
+    &sample::SAMPLE,
+    &score::SPEC,
     &serialize::SPEC,
     &set::SPEC,
     &several::COALESCE,
     &several::CONCAT,
     &several::PRINT,
+    &sid_decode::SPEC,
     &sizes::BYTES,
     &sizes::DATA_SIZE,
     &split::SPEC,
@@ -187,6 +251,8 @@ pub static ALL: &[&Spec] = &[
     &uri_parts::SPEC,
     &url_decode::SPEC,
     &user_agent::SPEC,
+    &username_type::USERNAME_TYPE,
+    &username_type::WINDOWS_USER_TYPE,
     &word_case::CAMEL,
     &word_case::CAPITALIZE,
     &word_case::DOT,

@@ -2,7 +2,7 @@
 
 use super::{Report, lines, same, same_instant, subset};
 use event::model::Keys;
-use pipeline::{Form, Input, Library, Node, Origin, Output, Program, Scratch};
+use pipeline::{Files, Form, Input, Library, Node, Origin, Output, Program, Scratch};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -39,7 +39,7 @@ pub fn run_file(file: &str, skipped: &[(&str, &str)], floor: usize) {
 
 fn library(case: &Value) -> (Library, String) {
     let file = Path::new("case");
-    let mut library = Library::default();
+    let mut library = Library::with_files(Files::below(super::files()));
     if let Some(pipelines) = case["pipelines"].as_object() {
         for (name, pipeline) in pipelines {
             let pipeline =

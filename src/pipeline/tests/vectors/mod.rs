@@ -11,6 +11,11 @@ pub fn folder() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/vectors"))
 }
 
+/// The folder of databases and tables that processors look things up in.
+pub fn files() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/files"))
+}
+
 /// The cases of a file; none, said loudly, if the vectors are not there.
 pub fn lines(file: &str) -> Option<Vec<Value>> {
     let path = folder().join(file);

@@ -48,7 +48,7 @@ pub(super) fn pipeline(arguments: &Arguments, place: &Place) -> Result<Exit, Fai
     let name = name(arguments, snapshot)?;
     let extended = arguments.has("extended");
     let records = input::read(input)?;
-    let outcomes = run::run(&supervisors::programs::library(snapshot), name, &records, extended)
+    let outcomes = run::run(&supervisors::programs::library(&pipeline::Files::below(place.root()), snapshot), name, &records, extended)
         .map_err(|problems| Failed::new(Exit::Configuration, anyhow::anyhow!("{problems}")))?;
 
     let form = form(arguments);

@@ -1,0 +1,93 @@
+//! Values that processors make: objects field by field, lists, and fields beside another one.
+
+use crate::compile::{Options, Reported};
+use crate::context::Context;
+use crate::failure::Failure;
+use event::model::{Children, Path, Slot};
+
+/// An object that no field holds yet; its fields keep the order in which they come.
+pub(super) struct Object(Children);
+
+impl Object {
+    pub(super) fn new() -> Self {
+        Self(Children::EMPTY)
+    }
+
+    pub(super) fn put(&mut self, cx: &mut Context<'_>, name: &str, slot: Slot) -> Result<(), Failure> {
+        let key = cx.event.key_of(name.as_bytes())?;
+        cx.event.append_to(&mut self.0, key, slot)?;
+        Ok(())
+    }
+
+    pub(super) fn text(&mut self, cx: &mut Context<'_>, name: &str, text: &str) -> Result<(), Failure> {
+        let slot = cx.event.text(text.as_bytes())?;
+        self.put(cx, name, slot)
+    }
+
+    pub(super) fn slot(self) -> Slot {
+        Slot::Map(self.0)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.len() == 0
+    }
+}
+
+/// A list of texts.
+pub(super) fn texts<T: AsRef<str>>(
+    cx: &mut Context<'_>,
+    texts: impl IntoIterator<Item = T>,
+) -> Result<Slot, Failure> {
+    let mut list = Children::EMPTY;
+    for text in texts {
+        let slot = cx.event.text(text.as_ref().as_bytes())?;
+        cx.event.push_to(&mut list, slot)?;
+    }
+    Ok(Slot::List(list))
+}
+
+/// What `make` makes of a value, or a list of what it makes of each element of a list.
+pub(super) fn each(
+    cx: &mut Context<'_>,
+    value: Slot,
+    mut make: impl FnMut(&mut Context<'_>, Slot) -> Result<Slot, Failure>,
+) -> Result<Slot, Failure> {
+    let Slot::List(list) = value else { return make(cx, value) };
+    let mut made = Children::EMPTY;
+    let mut at = cx.event.children(list).next();
+    while let Some(node) = at {
+        at = cx.event.next(node);
+        let slot = cx.event.slot(node);
+        let slot = make(cx, slot)?;
+        cx.event.push_to(&mut made, slot)?;
+    }
+    Ok(Slot::List(made))
+}
+
+/// The field `target_field`, or one beside `field` whose name is that of `field` with something behind it.
+pub(super) fn target_beside(
+    options: &mut Options<'_, '_>,
+    field: &Path,
+    suffix: &str,
+) -> Result<Path, Reported> {
+    match options.optional_field("target_field")? {
+        Some(target) => Ok(target),
+        None => beside(options, field, suffix),
+    }
+}
+
+/// The field beside another one with `suffix` behind its name, which may have a dot.
+pub(super) fn beside(options: &mut Options<'_, '_>, field: &Path, suffix: &str) -> Result<Path, Reported> {
+    let text = field.text();
+    let written = if text.ends_with("\"]") || text.ends_with("']") {
+        let (name, close) = text.split_at(text.len() - 2);
+        format!("{name}{suffix}{close}")
+    } else {
+        let (parent, name) = text.rsplit_once('.').unwrap_or(("", text));
+        format!("{parent}[\"{name}{suffix}\"]")
+    };
+    Path::parse(options.keys(), &written).map_err(|_| {
+        let at = options.place().clone();
+        options.error(&at, format!("no field can be named beside [{text}]"), "add `target_field:`")
+    })
+}

@@ -153,7 +153,7 @@ async fn without_its_cursors_the_journal_still_knows_what_is_settled() {
 async fn a_full_disk_makes_sources_wait_until_there_is_room() {
     let (root, ports) = (Path::new("/director"), (free_port(), free_port()));
     let disk = SimulatedDisk::new(Rng::seeded(1));
-    let yaml = format!("memory: {{budget: 1MiB}}\n{}", relay(WRITTEN, ports.0, ports.1));
+    let yaml = format!("memory: {{budget: 8MiB}}\n{}", relay(WRITTEN, ports.0, ports.1));
     let director = start_on(snapshot(&yaml), Arc::new(disk.clone()), root).await;
     send(&director, ports.0, "a", 0..100).await;
     disk.set_capacity(disk.used_bytes());

@@ -217,7 +217,7 @@ impl Director {
             doors: HashMap::new(),
             retired: Vec::new(),
             wiring,
-            programs: Programs::default(),
+            programs: Programs::below(&options.root),
             snapshot: Arc::new(Snapshot {
                 service: snapshot.service.clone(),
                 devices: Vec::new(),

@@ -7,6 +7,7 @@ use event::model::Keys;
 use pipeline::condition::Condition;
 use pipeline::{Files, Guard, Library, Node, Program};
 use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
 use std::sync::Arc;
 
 /// What events go through on their way: pipelines of the device, of the route, of the target, one after the other, and

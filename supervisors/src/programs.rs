@@ -124,10 +124,10 @@ fn check_formats(snapshot: &Snapshot) -> Vec<Diagnostic> {
     problems
 }
 
-/// All mistakes in the pipelines and conditions of a configuration.
-pub fn check(snapshot: &Snapshot) -> Vec<Diagnostic> {
+/// All mistakes in the pipelines and conditions of a configuration; pipelines look things up in files below `root`.
+pub fn check(root: &Path, snapshot: &Snapshot) -> Vec<Diagnostic> {
     // Nothing is kept from an earlier one, so there is no earlier one to compare with.
-    Programs::default().next(snapshot, snapshot).err().unwrap_or_default()
+    Programs::below(root).next(snapshot, snapshot).err().unwrap_or_default()
 }
 
 /// All sequences of pipelines that events of a configuration go through.

@@ -14,9 +14,8 @@
 
 mod course;
 mod feed;
-mod quarantine;
-
-pub use quarantine::start;
+pub mod journal;
+pub mod quarantine;
 
 use crate::wiring::Way;
 use actors::data::Lanes;
@@ -24,6 +23,7 @@ use actors::quarantine::Quarantine;
 use event::{BranchId, Budget, DeviceId, Share};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
@@ -67,7 +67,51 @@ pub(crate) struct PresentWay {
     pub(crate) branches: Vec<BranchId>,
 }
 
+/// A span of the kept journal that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpanOrder {
+    /// From here on.
+    pub from: Bound,
+    /// Up to here, which is not part of it.
+    pub to: Bound,
+    /// To this target, by the ways that lead there now.
+    pub target: String,
+    /// Only events of this device.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub device: Option<String>,
+}
+
+/// An end of a span.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bound {
+    /// As far as there is something.
+    #[default]
+    Open,
+    /// A position in a journal.
+    Position(u64),
+    /// A time, in nanoseconds since the Unix epoch.
+    Time(u64),
+}
+
+impl Bound {
+    /// Whether a time does not lie before this.
+    pub fn admits_after(self, at: u64) -> bool {
+        !matches!(self, Self::Time(from) if at < from)
+    }
+
+    /// Whether a time lies before this.
+    pub fn admits_before(self, at: u64) -> bool {
+        !matches!(self, Self::Time(to) if at >= to)
+    }
+}
+
 impl Replayer {
+    /// Where the journal is, if there is one.
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.quarantine.folder().with_file_name("journal")
+    }
+
     pub(crate) fn new(quarantine: Quarantine, lanes: Lanes) -> Self {
         let budget = Budget::new(BUDGET_BYTES);
         Self { quarantine, lanes, share: budget.share(), budget, turn: Arc::default() }

@@ -57,7 +57,7 @@ async fn a_condition_is_asked_behind_the_pipelines_of_the_device_and_before_thos
 async fn a_condition_that_can_not_be_read_is_refused_with_its_place() {
     let route = "  - {name: few, devices: [in], targets: [some], if: 'message contains ('}\n";
     let snapshot = house::snapshot(&configuration(free_port(), 1, 2, route));
-    let mistakes = supervisors::programs::check(&snapshot);
+    let mistakes = supervisors::programs::check(std::path::Path::new("."), &snapshot);
     assert_eq!(mistakes.len(), 1);
     assert!(mistakes[0].what.contains("the condition can't be read"), "{}", mistakes[0]);
     assert!(mistakes[0].line > 0);

@@ -73,7 +73,7 @@ async fn settled(director: &Director, accepted: u64) {
 async fn replayed(director: &Director, which: &str, target: Option<&str>) -> String {
     let (sender, mut lines) = tokio::sync::mpsc::channel(64);
     let order = Order { which: which.to_owned(), target: target.map(str::to_owned) };
-    replay::start(director.view(), order, sender).expect("begun");
+    replay::quarantine::start(director.view(), order, sender).expect("begun");
     let mut last = String::new();
     let all = async {
         while let Some(line) = lines.recv().await {

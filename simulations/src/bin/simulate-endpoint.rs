@@ -6,7 +6,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-const USAGE: &str = "usage: simulate-endpoint windows [--hosts N] [--port FIRST] [--rate EVENTS_PER_SECOND] \
+const USAGE: &str = "usage: simulate-endpoint linux [OPTIONS] | windows [--hosts N] [--port FIRST] [--rate EVENTS_PER_SECOND] \
     [--backlog EVENTS] [--user NAME] [--password TEXT] [--basic]\n\
     Prints the address of each host; ends with its standard input or a signal.";
 
@@ -27,6 +27,7 @@ async fn main() -> anyhow::Result<()> {
     let mut words = std::env::args().skip(1);
     match words.next().as_deref() {
         Some("windows") => windows(asked(words)?).await,
+        Some("linux") => Ok(simulations::linux_host::program::run(words).await?),
         _ => bail!("{USAGE}"),
     }
 }

@@ -1,6 +1,7 @@
 //! The configuration with all its mistakes: those of its files and those of its pipelines.
 
-use config::{Diagnostic, Severity, Snapshot, Source};
+use crate::place::Place;
+use config::{Diagnostic, Severity, Snapshot};
 use std::fmt::Write;
 
 /// What came of a load.
@@ -12,10 +13,13 @@ pub(crate) struct Loaded {
 }
 
 /// Reads and checks a configuration; blocks for as long as files and compiling take.
-pub(crate) fn load(source: &Source) -> Loaded {
+pub(crate) fn load(place: &Place) -> Loaded {
     let config::Loaded { mut snapshot, mut diagnostics, .. } =
-        config::load(source, &|name| std::env::var(name).ok());
-    let mistakes = snapshot.as_ref().map(supervisors::programs::check).unwrap_or_default();
+        config::load(&place.source, &|name| std::env::var(name).ok());
+    let mistakes = snapshot
+        .as_ref()
+        .map(|snapshot| supervisors::programs::check(place.root(), snapshot))
+        .unwrap_or_default();
     if mistakes.iter().any(Diagnostic::is_error) {
         snapshot = None;
     }

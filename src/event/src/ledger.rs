@@ -136,6 +136,8 @@ struct Stream {
     acknowledged: watch::Sender<u64>,
     settled: u64,
     closed: bool,
+    /// Whether the scribe is told of its batches.
+    kept: bool,
 }
 
 struct Entry {
@@ -145,6 +147,7 @@ struct Entry {
     parts: SmallVec<[Part; 3]>,
     open: u32,
     submitted: Instant,
+    kept: bool,
 }
 
 struct Part {
@@ -294,7 +297,8 @@ impl Book {
     /// Begins a stream of a device.
     pub fn open_stream(self: &Arc<Self>, id: StreamId, device: Arc<DeviceFlow>) -> Ledger {
         let (acknowledged, _) = watch::channel(0);
-        let stream = Stream { device, entries: VecDeque::new(), acknowledged, settled: 0, closed: false };
+        let stream =
+            Stream { device, entries: VecDeque::new(), acknowledged, settled: 0, closed: false, kept: true };
         let mut state = self.0.lock();
         let index = match state.unused_streams.pop() {
             Some(index) => {
@@ -318,7 +322,7 @@ impl State {
     fn add_entry(&mut self, batch: Batch, stream: usize) -> usize {
         self.serial += 1;
         let (serial, submitted) = (self.serial, Instant::now());
-        let entry = Entry { batch, stream, serial, parts: SmallVec::new(), open: 0, submitted };
+        let entry = Entry { batch, stream, serial, parts: SmallVec::new(), open: 0, submitted, kept: true };
         match self.unused_entries.pop() {
             Some(index) => {
                 self.entries[index] = Some(entry);
@@ -333,6 +337,12 @@ impl State {
 
     fn entry(&mut self, index: usize) -> &mut Entry {
         self.entries[index].as_mut().expect("an open entry stays until all its parts are done")
+    }
+
+    /// Who is told what happens to a batch.
+    fn scribe_of(&mut self, entry: usize) -> Option<Arc<dyn Scribe>> {
+        let kept = self.entry(entry).kept;
+        self.scribe.clone().filter(|_| kept)
     }
 
     /// Adds a part that waits to be dispatched.
@@ -466,7 +476,8 @@ impl State {
             entry.open -= 1;
         }
         let (closed, submitted, serial) = (entry.open == 0, entry.submitted, entry.serial);
-        if let Some(scribe) = &self.scribe {
+        let kept = entry.kept;
+        if let Some(scribe) = self.scribe.as_ref().filter(|_| kept) {
             if closed {
                 scribe.note(Note::Closed { entry: serial });
             } else if branch != TO_ROUTER {
@@ -522,7 +533,7 @@ impl State {
             stream.settled = next;
         }
         // Where there is a scribe, it acknowledges what it keeps.
-        if let Some(next) = acknowledged.filter(|_| self.scribe.is_none()) {
+        if let Some(next) = acknowledged.filter(|_| self.scribe.is_none() || !stream.kept) {
             stream.acknowledged.send_replace(next);
         }
         if stream.closed && stream.entries.is_empty() {
@@ -538,7 +549,7 @@ impl Ledger {
         let bytes: u64 = batch.records().iter().map(|r| u64::from(r.len)).sum();
         let mut state = self.book.0.lock();
         let index = self.enter(&mut state, batch, bytes);
-        if let Some(scribe) = state.scribe.clone() {
+        if let Some(scribe) = state.scribe_of(index) {
             let Entry { batch, serial, .. } = state.entry(index);
             let (batch, entry) = (batch.clone(), *serial);
             let stream = state.streams[self.stream].as_ref().expect("a stream lives as long as its ledger");
@@ -590,6 +601,8 @@ impl Ledger {
         stream.entries.push_back(index);
         stream.device.accepted.add(len);
         stream.device.accepted_bytes.add(bytes);
+        let kept = stream.kept;
+        state.entry(index).kept = kept;
         index
     }
 
@@ -599,6 +612,12 @@ impl Ledger {
         let state = self.book.0.lock();
         let stream = state.streams[self.stream].as_ref();
         stream.expect("a stream lives as long as its ledger").acknowledged.subscribe()
+    }
+
+    /// No scribe is told of what is submitted from now on, since it is kept elsewhere; it is acknowledged when it is settled.
+    pub fn keep_no_more(&self) {
+        let mut state = self.book.0.lock();
+        state.streams[self.stream].as_mut().expect("a stream lives as long as its ledger").kept = false;
     }
 
     /// The number after the last record up to which everything is settled, whoever acknowledges what.
@@ -717,7 +736,7 @@ impl Claim {
             for &branch in branches {
                 state.add_part(index, branch, 0);
             }
-            if let Some(scribe) = state.scribe.clone().filter(|_| !branches.is_empty()) {
+            if let Some(scribe) = state.scribe_of(index).filter(|_| !branches.is_empty()) {
                 let entry = state.entry(index).serial;
                 scribe.note(Note::Routed { entry, branches: branches.into() });
             }
@@ -739,7 +758,7 @@ impl Claim {
             return None;
         }
         let part = state.add_part(index, branch, from);
-        if let Some(scribe) = state.scribe.clone() {
+        if let Some(scribe) = state.scribe_of(index) {
             let entry = state.entry(index).serial;
             scribe.note(Note::Owed { entry, branch, from });
         }

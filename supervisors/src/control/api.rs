@@ -17,6 +17,7 @@ use hyper::body::{Frame, Incoming};
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use hyper::{Method, Response, StatusCode};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::convert::Infallible;
 use tokio::sync::mpsc;
 
@@ -59,21 +60,24 @@ impl Api {
             return if looks { page } else { refuse_method("GET") };
         }
         match (path.as_str(), self.rights) {
-            ("/stop" | "/reload" | "/tap" | "/log" | "/purge" | "/replay", Rights::Look) => {
+            (
+                "/stop" | "/reload" | "/tap" | "/log" | "/purge" | "/replay" | "/replay-journal",
+                Rights::Look,
+            ) => {
                 let text = "this is answered on the control socket alone: storage/control.sock\n";
                 plain(StatusCode::FORBIDDEN, text)
             }
-            ("/stop" | "/reload" | "/tap" | "/log" | "/purge" | "/replay", Rights::All)
-                if request.method() != Method::POST =>
-            {
-                refuse_method("POST")
-            }
+            (
+                "/stop" | "/reload" | "/tap" | "/log" | "/purge" | "/replay" | "/replay-journal",
+                Rights::All,
+            ) if request.method() != Method::POST => refuse_method("POST"),
             ("/stop", Rights::All) => self.pass_on(Request::Stop("the control socket")).await,
             ("/reload", Rights::All) => self.pass_on(Request::Reload("the control socket")).await,
             ("/tap", Rights::All) => self.tap(request).await,
             ("/log", Rights::All) => self.log(request).await,
             ("/purge", Rights::All) => self.purge(request).await,
-            ("/replay", Rights::All) => self.replay(request).await,
+            ("/replay", Rights::All) => self.replay(request, replay::quarantine::start).await,
+            ("/replay-journal", Rights::All) => self.replay(request, replay::journal::start).await,
             _ => {
                 let text = "not found; there are /health /ready /metrics /stats /tree /activity\n";
                 plain(StatusCode::NOT_FOUND, text)
@@ -145,7 +149,11 @@ impl Api {
     }
 
     /// Sends events once more, as the body says; lines tell how it goes.
-    async fn replay(&self, request: hyper::Request<Incoming>) -> Response<Body> {
+    async fn replay<Order: DeserializeOwned>(
+        &self,
+        request: hyper::Request<Incoming>,
+        start: impl FnOnce(&View, Order, mpsc::Sender<Bytes>) -> anyhow::Result<()>,
+    ) -> Response<Body> {
         let body = match text(request).await {
             Ok(body) => body,
             Err(refusal) => return refusal,
@@ -155,7 +163,7 @@ impl Api {
             Err(e) => return plain(StatusCode::BAD_REQUEST, format!("the request is not understood: {e}\n")),
         };
         let (sender, lines) = mpsc::channel(LINES_WAITING);
-        match replay::start(&self.view, order, sender) {
+        match start(&self.view, order, sender) {
             Ok(()) => answer(StatusCode::OK, "text/plain; charset=utf-8", live(lines)),
             Err(refused) => plain(StatusCode::CONFLICT, format!("{refused:#}\n")),
         }

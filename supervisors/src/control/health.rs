@@ -119,6 +119,11 @@ fn not_open(node: NodeView) -> Option<Troubled> {
         let why = node.last_error.unwrap_or_else(|| "not up yet".to_owned());
         return Some(Troubled { path: node.path, state: node.state, why });
     }
-    // A connection in trouble is its peer's; the device is open to others.
-    if node.kind == "connection" { None } else { trouble(node) }
+    match node.kind {
+        // A connection in trouble is its peer's; the device is open to others.
+        "connection" => None,
+        // A host that is away, or a folder that is not there yet, is no reason to send nobody here.
+        "collector" if !matches!(node.state, State::Restarting | State::Parked) => None,
+        _ => trouble(node),
+    }
 }

@@ -55,6 +55,8 @@ impl Feed {
         branches: &[BranchId],
     ) -> Self {
         let ledger = lane.open_stream(flow);
+        // In quarantine or in the journal it is already.
+        ledger.keep_no_more();
         table.detour(ledger.stream(), branches.into());
         Self {
             device,

@@ -10,7 +10,7 @@ use std::fmt::Write;
 
 /// Checks the configuration, and prints all mistakes at once.
 pub(super) fn validate(place: &Place) -> Result<Exit, Failed> {
-    let loaded = load(&place.source);
+    let loaded = load(place);
     let mut text = loaded.report();
     let errors = loaded.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
     let _ = writeln!(text, "{}", verdict(errors, loaded.diagnostics.len() - errors, &loaded.diagnostics));

@@ -6,6 +6,7 @@ use crate::arguments::Arguments;
 use crate::exit::Exit;
 use crate::failed::Failed;
 use crate::place::Place;
+use actors::journal::record::{self, Stored};
 use actors::quarantine::{Kept, Marks};
 use jiff::Timestamp;
 use journal::inspect::{self, Depth, Inspection};
@@ -14,6 +15,7 @@ use seams::RealDisk;
 use serde_json::{Value, json};
 use std::io;
 use std::path::{Path, PathBuf};
+use supervisors::replay::Bound;
 
 /// Does what the words after `-journal` say.
 pub(super) fn journal(arguments: &Arguments, place: &Place) -> Result<Exit, Failed> {
@@ -58,22 +60,13 @@ enum Action {
 
 /// From where to where; the end is not part of it.
 #[derive(Clone, Copy, Debug, Default)]
-struct Span {
-    from: Bound,
-    to: Bound,
-}
-
-/// A position, or a time in nanoseconds since the Unix epoch.
-#[derive(Clone, Copy, Debug, Default)]
-enum Bound {
-    #[default]
-    Open,
-    Position(u64),
-    Time(u64),
+pub(super) struct Span {
+    pub(super) from: Bound,
+    pub(super) to: Bound,
 }
 
 impl Span {
-    fn of(arguments: &Arguments) -> Result<Self, Failed> {
+    pub(super) fn of(arguments: &Arguments) -> Result<Self, Failed> {
         let bound = |name: &'static str| -> Result<Bound, Failed> {
             let Some(text) = arguments.value(name) else { return Ok(Bound::Open) };
             if let Ok(position) = text.parse() {
@@ -97,8 +90,7 @@ impl Span {
     }
 
     fn takes(&self, at: u64) -> bool {
-        let after = if let Bound::Time(from) = self.from { at >= from } else { true };
-        after && if let Bound::Time(to) = self.to { at < to } else { true }
+        self.from.admits_after(at) && self.to.admits_before(at)
     }
 }
 
@@ -223,19 +215,13 @@ fn gap_text(gap: &Gap) -> String {
 
 /// Prints the events of a folder; whether all could be read.
 fn extract(folder: &Path, span: &Span, json: bool, lines: &mut Lines) -> Result<bool, Failed> {
-    let is_quarantine = folder.file_name().is_some_and(|name| name == "quarantine");
+    let form = Form::of(folder);
     let mut outcome: io::Result<()> = Ok(());
     let gaps = inspect::extract(&RealDisk, folder, span.positions(), |record| {
         if !span.takes(record.unix_nanos) {
             return true;
         }
-        let printed = match is_quarantine.then(|| Kept::decode(&record)) {
-            Some(Ok(kept)) if json => lines.print(object(&kept, &Marks::default()).to_string()),
-            Some(Ok(kept)) => lines.print(&kept.event),
-            Some(Err(_)) | None if json => lines.print(raw(&record).to_string()),
-            Some(Err(_)) | None => lines.print(&record.payload),
-        };
-        printed.unwrap_or_else(|e| {
+        form.print(&record, json, lines).unwrap_or_else(|e| {
             outcome = Err(e);
             false
         })
@@ -245,6 +231,76 @@ fn extract(folder: &Path, span: &Span, json: bool, lines: &mut Lines) -> Result<
         eprintln!("{}: {}", folder.display(), gap_text(gap));
     }
     Ok(gaps.is_empty())
+}
+
+/// What the records of a journal are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Batches as they were received, and notes of what happened to them.
+    Batches,
+    /// Events in quarantine.
+    Quarantine,
+    /// Something else.
+    Other,
+}
+
+impl Form {
+    /// Journals are told apart by the names of their folders.
+    fn of(folder: &Path) -> Self {
+        match folder.file_name().and_then(|name| name.to_str()) {
+            Some("journal") => Self::Batches,
+            Some("quarantine") => Self::Quarantine,
+            _ => Self::Other,
+        }
+    }
+
+    /// Prints the events of a record; whether anybody still reads.
+    fn print(self, record: &Record, json: bool, lines: &mut Lines) -> io::Result<bool> {
+        match self {
+            Self::Batches => match record::decode(&record.payload) {
+                Ok(stored) => print_batch(record, &stored, json, lines),
+                // A note of what happened to batches, which holds no events.
+                Err(record::DecodeError::Unknown { .. }) => Ok(true),
+                Err(record::DecodeError::Damaged) => print_raw(record, json, lines),
+            },
+            Self::Quarantine => match Kept::decode(record) {
+                Ok(kept) if json => lines.print(object(&kept, &Marks::default()).to_string()),
+                Ok(kept) => lines.print(&kept.event),
+                Err(_) => print_raw(record, json, lines),
+            },
+            Self::Other => print_raw(record, json, lines),
+        }
+    }
+}
+
+fn print_batch(record: &Record, stored: &Stored, json: bool, lines: &mut Lines) -> io::Result<bool> {
+    for (n, span) in stored.records.iter().enumerate() {
+        let event = &stored.slab[span.offset as usize..(span.offset + span.len) as usize];
+        let goes_on = if json {
+            let origin = &stored.origins[usize::from(span.origin)];
+            let mut object = serde_json::Map::new();
+            object.insert("position".to_owned(), record.position.0.into());
+            object.insert("device".to_owned(), stored.name.clone().into());
+            object.insert("stream".to_owned(), stored.identity.stream.into());
+            object.insert("sequence".to_owned(), (stored.first_seq + n as u64).into());
+            object.insert("received".to_owned(), time(origin.received).into());
+            if let Some(peer) = origin.peer {
+                object.insert("peer".to_owned(), peer.to_string().into());
+            }
+            put_bytes(&mut object, "event", event);
+            lines.print(Value::Object(object).to_string())?
+        } else {
+            lines.print(event)?
+        };
+        if !goes_on {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn print_raw(record: &Record, json: bool, lines: &mut Lines) -> io::Result<bool> {
+    if json { lines.print(raw(record).to_string()) } else { lines.print(&record.payload) }
 }
 
 /// A record whose form is not known here.

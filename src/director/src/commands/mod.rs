@@ -7,6 +7,7 @@ mod info;
 mod journal;
 mod pipeline;
 mod quarantine;
+mod replay;
 mod service;
 mod shown;
 mod stats;
@@ -27,7 +28,7 @@ use std::io::{self, Write};
 type Command = (&'static str, fn(&Arguments, &Place) -> Result<Exit, Failed>);
 
 /// Those that exclude each other.
-const COMMANDS: [Command; 18] = [
+const COMMANDS: [Command; 19] = [
     ("help", |_, _| say(&help::page())),
     ("version", |_, _| version::version()),
     ("compare-version", |arguments, _| version::compare(arguments)),
@@ -44,6 +45,7 @@ const COMMANDS: [Command; 18] = [
     ("quarantine", quarantine::quarantine),
     ("journal", journal::journal),
     ("pipeline", pipeline::pipeline),
+    ("replay", replay::replay),
     ("service", service::service),
     ("generator", |arguments, _| generator::generator(arguments)),
 ];

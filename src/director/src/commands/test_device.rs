@@ -15,7 +15,7 @@ use supervisors::device_tree::{Finding, address_of, trial};
 /// Prints a line for each step; fails when the device can't be collected.
 pub(super) fn test_device(arguments: &Arguments, place: &Place) -> Result<Exit, Failed> {
     let wanted = arguments.value("test-device").unwrap_or_default();
-    let loaded = load(&place.source);
+    let loaded = load(place);
     let Some(snapshot) = &loaded.snapshot else {
         let report = anyhow::anyhow!("{}-validate lists what is wrong", loaded.report());
         return Err(Failed::new(Exit::Configuration, report));

@@ -69,7 +69,7 @@ fn first_configuration(place: &Place) -> Result<(Snapshot, Vec<Diagnostic>), Fai
             return Err(Failed::new(Exit::Configuration, anyhow::anyhow!(text)));
         }
     }
-    let loaded = load(&place.source);
+    let loaded = load(place);
     if let Some(snapshot) = loaded.snapshot {
         return Ok((snapshot, loaded.diagnostics));
     }

@@ -11,8 +11,8 @@ use supervisors::wiring::kind_name;
 /// Loads the configuration and puts it into force. When that fails, the one in force stays, and log and `/health` say
 /// why.
 pub(super) async fn reload(director: &mut Director, place: &Place, log: &Log, why: &str) {
-    let source = place.source.clone();
-    let loaded = match tokio::task::spawn_blocking(move || load(&source)).await {
+    let here = place.clone();
+    let loaded = match tokio::task::spawn_blocking(move || load(&here)).await {
         Ok(loaded) => loaded,
         Err(e) => return refuse(director, vec![format!("reading it failed: {e}")]),
     };

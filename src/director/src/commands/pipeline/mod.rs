@@ -40,7 +40,7 @@ pub(super) fn pipeline(arguments: &Arguments, place: &Place) -> Result<Exit, Fai
     if arguments.has("diff") && !arguments.has("expected") {
         return Err(mistake("-diff shows how the result differs from -expected FILE, which is not there"));
     }
-    let loaded = load(&place.source);
+    let loaded = load(place);
     let Some(snapshot) = loaded.snapshot.as_ref() else {
         eprint!("{}", loaded.report());
         return Ok(Exit::Configuration);
@@ -48,8 +48,13 @@ pub(super) fn pipeline(arguments: &Arguments, place: &Place) -> Result<Exit, Fai
     let name = name(arguments, snapshot)?;
     let extended = arguments.has("extended");
     let records = input::read(input)?;
-    let outcomes = run::run(&supervisors::programs::library(&pipeline::Files::below(place.root()), snapshot), name, &records, extended)
-        .map_err(|problems| Failed::new(Exit::Configuration, anyhow::anyhow!("{problems}")))?;
+    let outcomes = run::run(
+        &supervisors::programs::library(&pipeline::Files::below(place.root()), snapshot),
+        name,
+        &records,
+        extended,
+    )
+    .map_err(|problems| Failed::new(Exit::Configuration, anyhow::anyhow!("{problems}")))?;
 
     let form = form(arguments);
     let text = show(&outcomes, form, extended);

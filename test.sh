@@ -14,6 +14,7 @@ need logrotate logrotate
 need sshd openssh-server
 need ssh openssh-client
 need busybox busybox
+python3 -c 'import ensurepip' >/dev/null 2>&1 || packages+=(python3-venv)
 if [ ${#packages[@]} -gt 0 ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
         export DEBIAN_FRONTEND=noninteractive

@@ -13,7 +13,7 @@ use actors::journal::{
     Backlog, BacklogReader, BranchKeys, Custody, Level, Opened, Progress, Syncer, Upkeep, Writer,
 };
 use anyhow::Context;
-use config::service::PersistentStorage;
+use config::service::{PersistentStorage, StorageLimits};
 use config::{DeviceKind, Snapshot};
 use event::Budget;
 use journal::{Environment, Recovery};
@@ -128,7 +128,10 @@ pub fn folder(root: &Path) -> PathBuf {
     root.join("storage").join("journal")
 }
 
-/// The usual sizes; segments are large enough for the largest message.
+/// Segments that a journal needs: one that is written, one that is given back, one laid out, one in reserve.
+const MIN_SEGMENTS: u64 = 4;
+
+/// The sizes of the configuration; segments are large enough for the largest message.
 fn usual(snapshot: &Snapshot) -> journal::Options {
     let usual = journal::Options::default();
     let largest = snapshot.devices.iter().map(|device| match &device.kind {
@@ -142,7 +145,11 @@ fn usual(snapshot: &Snapshot) -> journal::Options {
         DeviceKind::Udp(_) => 0,
     });
     let needed = (largest.max().unwrap_or(0) + (1 << 20)).next_multiple_of(1 << 20);
-    journal::Options { segment_bytes: usual.segment_bytes.max(needed.min(LARGEST_SEGMENT_BYTES)), ..usual }
+    let StorageLimits { max_bytes, min_free_bytes } = snapshot.service.storage_limits;
+    let segment_bytes = usual.segment_bytes.max(needed.min(LARGEST_SEGMENT_BYTES));
+    // A journal takes turns with a few segments, whatever little it may use.
+    let quota_bytes = max_bytes.max(MIN_SEGMENTS * segment_bytes);
+    journal::Options { segment_bytes, quota_bytes, floor_bytes: min_free_bytes, ..usual }
 }
 
 /// Persistent storage was switched off while something was in it.

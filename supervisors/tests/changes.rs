@@ -158,6 +158,8 @@ async fn everything_may_be_replaced_at_once_also_by_other_kinds_of_the_same_name
     let sender = Sender::start("s", first_port);
     until("lines arrive", || first.distinct("s") > 100).await;
     let sent = sender.finish();
+    let device = director.inventory().device("in").expect("there");
+    until("everything is taken in", || device.flow.accepted.get() == sent).await;
     director.apply(snapshot(&yaml("udp", second_port, "other", &second))).await.expect("applied");
     until("what was taken in before arrived", || first.distinct("s") as u64 == sent).await;
     let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("bound");

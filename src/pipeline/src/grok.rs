@@ -132,7 +132,10 @@ impl Expansion<'_> {
         }
         let mut rest = text;
         while !rest.is_empty() {
-            if let Some(inner) = rest.strip_prefix("%{")
+            if let Some(inner) = rest.strip_prefix("%{").filter(|inner| !is_reference(inner)) {
+                self.out.push_str(r"%\{");
+                rest = inner;
+            } else if let Some(inner) = rest.strip_prefix("%{")
                 && let Some((reference, behind)) = inner.split_once('}')
             {
                 self.reference(reference, depth)?;
@@ -192,6 +195,13 @@ impl Expansion<'_> {
     }
 }
 
+/// Whether this, behind `%{`, refers to a pattern. Elasticsearch takes for text what begins with no pattern's name, such as
+/// `%{WORD_tmp.outcome}`, and published pipelines have some.
+fn is_reference(inner: &str) -> bool {
+    let end = inner.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(inner.len());
+    inner[end..].starts_with([':', '}', '='])
+}
+
 /// What Oniguruma, for which the dictionaries are written, reads otherwise: its classes are those of Unicode, `?*`
 /// repeats an option, and angle brackets mean themselves even escaped.
 fn oniguruma(text: &str) -> Option<(&'static str, &str)> {
@@ -219,6 +229,13 @@ fn named_group(text: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_can_be_no_name_of_a_pattern_is_text() {
+        assert!(is_reference("WORD:a}") && is_reference("WORD}"));
+        assert!(!is_reference("WORD_tmp.outcome}") && !is_reference("a b}"));
+        assert!(Expression::compile(&Keys::default(), &Dictionary::legacy(), "%{WORD_tmp.outcome}").is_ok());
+    }
 
     #[test]
     fn a_name_that_is_not_there_is_refused_with_what_may_be_meant() {

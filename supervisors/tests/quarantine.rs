@@ -106,7 +106,7 @@ async fn exactly_the_poison_is_set_aside_and_replay_delivers_it_once_it_is_none(
     let events: Vec<&[u8]> = all.iter().map(|kept| &kept.event[..]).collect();
     assert_eq!(events, [&b"poison 700"[..], b"bad 1500", b"bad 1501"]);
     let poison = &all[0].meta;
-    assert!(poison.why.contains("more steps than it may"), "{poison:?}");
+    assert!(poison.why.contains("took more steps than"), "{poison:?}");
     assert!(all[1].meta.at.contains("careful, fail") && all[1].meta.why == "what is this", "{all:?}");
     assert_eq!((poison.device.name.as_str(), poison.sequence), ("in", 700));
     assert!(poison.peer.is_some() && poison.received > 0);

@@ -5,6 +5,10 @@
 //! framer, the beginning of a message that is not complete) lies in a [`Seat`] that outlives the actor: after a
 //! panic the next life reads on where the last one stopped. A device's rate limit makes it wait between two reads.
 
+mod seat;
+
+pub use seat::Seat;
+
 use super::transport::{Socket, Transport, ended_by};
 use super::wire::Wire;
 use crate::child::actor::Next;
@@ -15,9 +19,8 @@ use bytes::Bytes;
 use event::batch::{MAX_BATCH_RECORDS, Parts};
 use event::slab::SLAB_BYTES;
 use event::{Batch, Hold, Layout, Ledger, Origin, Record, RecordFlags, Slab, StreamId, UnixNanos};
-use parking_lot::Mutex;
 use protocol::framing::{Counters, Ending, Framer, Span};
-use std::fmt;
+use seat::Found;
 use std::io;
 use std::mem;
 use std::net::SocketAddr;
@@ -27,45 +30,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, ReadBuf};
-
-/// What of a connection outlives its actor; clones share it.
-pub struct Seat<S>(Arc<Place<S>>);
-
-impl<S> Clone for Seat<S> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
-struct Place<S> {
-    device: Arc<Device>,
-    /// Locked only between two waits: a life that waits on a stuck thread keeps nothing from its successor.
-    sitting: Mutex<Sitting<S>>,
-    /// The socket, for whoever finds `sitting` locked for ever.
-    wire: Mutex<Option<Wire>>,
-}
-
-/// How far a connection has come.
-enum Sitting<S> {
-    /// Accepted; the transport is not open yet.
-    Accepted(std::net::TcpStream, Call),
-    /// A life is opening the transport.
-    Opening,
-    /// Open; the life of this number reads it.
-    Open(u32, Stream<S>),
-    /// It has ended.
-    Over,
-}
-
-/// What a new life finds.
-enum Found {
-    /// A connection whose transport is to be opened.
-    New(Wire, Call),
-    /// An open connection to read on from.
-    Open(Wire),
-    /// Nothing more to do.
-    Over,
-}
 
 /// A connection that is counted: against the device's limit, and as load of a lane.
 pub struct Call {
@@ -170,88 +134,6 @@ impl Drop for Call {
     }
 }
 
-impl<S: Socket> Seat<S> {
-    /// A seat for a connection that was just accepted.
-    pub fn new(socket: std::net::TcpStream, call: Call) -> Self {
-        let (device, wire) = (Arc::clone(&call.device), Mutex::new(None));
-        Self(Arc::new(Place { device, sitting: Mutex::new(Sitting::Accepted(socket, call)), wire }))
-    }
-
-    /// A new life takes the seat; its predecessor finds it taken.
-    fn take(&self, life: u32) -> io::Result<Found> {
-        let Some(mut sitting) = self.0.sitting.try_lock() else {
-            self.close(Ended::Stuck);
-            return Ok(Found::Over);
-        };
-        match &mut *sitting {
-            Sitting::Accepted(..) => {
-                let Sitting::Accepted(socket, call) = mem::replace(&mut *sitting, Sitting::Opening) else {
-                    return Ok(Found::Over);
-                };
-                let wire = Wire::new(socket)?;
-                *self.0.wire.lock() = Some(wire.clone());
-                Ok(Found::New(wire, call))
-            }
-            Sitting::Opening => {
-                *sitting = Sitting::Over;
-                self.close(Ended::Broken);
-                Ok(Found::Over)
-            }
-            Sitting::Open(reader, stream) => {
-                let mut wire = self.0.wire.lock();
-                let Some(former) = wire.as_ref() else { return Ok(Found::Over) };
-                let again = former.again()?;
-                *wire = Some(again.clone());
-                stream.socket.rewire(again.clone());
-                *reader = life;
-                Ok(Found::Open(again))
-            }
-            Sitting::Over => Ok(Found::Over),
-        }
-    }
-
-    /// The transport is open; false when another life closed the connection meanwhile.
-    fn open(&self, life: u32, socket: S, call: Call) -> bool {
-        let mut sitting = self.0.sitting.lock();
-        let is_mine = matches!(*sitting, Sitting::Opening);
-        if is_mine {
-            *sitting = Sitting::Open(life, Stream::new(socket, call));
-        }
-        is_mine
-    }
-
-    /// Does something with the stream, unless another life has taken it over.
-    fn with<R>(&self, life: u32, act: impl FnOnce(&mut Stream<S>) -> R) -> Option<R> {
-        match &mut *self.0.sitting.lock() {
-            Sitting::Open(reader, stream) if *reader == life => Some(act(stream)),
-            _ => None,
-        }
-    }
-
-    /// Takes the stream out, unless another life has taken it over.
-    fn leave(&self, life: u32) -> Option<Stream<S>> {
-        let mut sitting = self.0.sitting.lock();
-        match mem::replace(&mut *sitting, Sitting::Over) {
-            Sitting::Open(reader, stream) if reader == life => {
-                self.0.wire.lock().take();
-                Some(stream)
-            }
-            other => {
-                *sitting = other;
-                None
-            }
-        }
-    }
-
-    /// Ends the connection for its peer, who may connect anew.
-    fn close(&self, ended: Ended) {
-        if let Some(wire) = self.0.wire.lock().take() {
-            wire.close();
-            self.0.device.meters.ended.add(ended.name());
-        }
-    }
-}
-
 /// The actor of a connection.
 pub struct Connection<T: Transport> {
     seat: Seat<T::Socket>,
@@ -273,8 +155,7 @@ impl<T: Transport> Connection<T> {
         match opened {
             Ok(socket) => self.seat.open(me.context.generation, socket, call),
             Err(ended) => {
-                self.seat.0.wire.lock().take();
-                *self.seat.0.sitting.lock() = Sitting::Over;
+                self.seat.give_up();
                 call.ended(ended);
                 false
             }
@@ -617,71 +498,5 @@ fn read_now(socket: &mut (impl AsyncRead + Unpin), buffer: &mut [u8]) -> Poll<io
     Pin::new(socket).poll_read(&mut context, &mut buffer).map_ok(|()| buffer.filled().len())
 }
 
-impl<S> fmt::Debug for Seat<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Seat")
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::data::lane::Lanes;
-    use event::{Budget, DeviceId};
-    use protocol::framing::{Delimiter, Framing, Limits};
-    use std::io::Read;
-    use std::net::{TcpListener, TcpStream};
-
-    fn accepted() -> (Seat<Wire>, Arc<Device>, TcpStream) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        peer.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        let (socket, from) = listener.accept().unwrap();
-        socket.set_nonblocking(true).unwrap();
-        let device = Device::new(DeviceId(1), "in", Budget::new(1 << 20).share());
-        let lane = Arc::clone(Lanes::start(1).unwrap().least_loaded());
-        let framing = Framing::Delimiter(Delimiter::line_feed());
-        let framer = Framer::new(framing, Limits { max_message_bytes: 1024 });
-        let call = Call::new(from, Arc::clone(&device), lane, framer, Duration::from_secs(60));
-        (Seat::new(socket, call), device, peer)
-    }
-
-    fn assert_closed(mut peer: TcpStream) {
-        assert_eq!(peer.read(&mut [0; 1]).unwrap(), 0);
-    }
-
-    #[tokio::test]
-    async fn a_life_that_is_succeeded_can_do_nothing_any_more() {
-        let (seat, _, _peer) = accepted();
-        let Ok(Found::New(wire, call)) = seat.take(1) else { panic!("new") };
-        assert!(seat.open(1, wire, call));
-        assert!(seat.with(1, |_| ()).is_some());
-        assert!(matches!(seat.take(2), Ok(Found::Open(_))));
-        assert!(seat.with(1, |_| ()).is_none());
-        assert!(seat.leave(1).is_none());
-        assert!(seat.leave(2).is_some());
-        assert!(matches!(seat.take(3), Ok(Found::Over)));
-    }
-
-    #[tokio::test]
-    async fn a_connection_that_is_stuck_in_the_middle_of_a_read_is_closed_for_its_peer() {
-        let (seat, device, peer) = accepted();
-        let Ok(Found::New(wire, call)) = seat.take(1) else { panic!("new") };
-        assert!(seat.open(1, wire, call));
-        let stuck = seat.clone();
-        let held = stuck.0.sitting.lock();
-        assert!(matches!(seat.take(2), Ok(Found::Over)));
-        assert_closed(peer);
-        assert_eq!(device.meters.ended.get("stuck"), 1);
-        drop(held);
-    }
-
-    #[tokio::test]
-    async fn a_handshake_that_nobody_goes_on_with_is_closed_for_its_peer() {
-        let (seat, device, peer) = accepted();
-        let Ok(Found::New(_wire, _call)) = seat.take(1) else { panic!("new") };
-        assert!(matches!(seat.take(2), Ok(Found::Over)));
-        assert_closed(peer);
-        assert_eq!(device.meters.ended.get("broken"), 1);
-    }
-}
+mod tests;

@@ -1,12 +1,12 @@
 //! `acl_decode`: who may what, from a security descriptor of Windows.
 
-use super::object::{Object, each, target_beside, texts};
+use super::object::{Object, put_each, target_beside, texts};
 use super::sddl::{Acl, Descriptor, Entry, account_name};
 use crate::compile::spec::{FIELD, IGNORE_MISSING, optional};
 use crate::compile::{Example, Options, Outcome, Reported, Spec};
 use crate::context::{Context, not_a_text};
 use crate::failure::Failure;
-use crate::step::{Flow, Processor, Ran};
+use crate::step::{Processor, Ran};
 use event::model::{Children, Path, Slot};
 
 pub(super) static SPEC: Spec = Spec {
@@ -69,12 +69,7 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
 
 impl Processor for AclDecode {
     fn run(&self, cx: &mut Context<'_>) -> Ran {
-        let value = match cx.value(&self.field) {
-            None if self.ignore_missing => return Ok(Flow::Next),
-            None => return Err(Failure::missing(&self.field)),
-            Some(value) => value,
-        };
-        let decoded = each(cx, value, |cx, slot| {
+        put_each(cx, (&self.field, &self.target), self.ignore_missing, |cx, slot| {
             let Slot::Text(span) = slot else { return Err(not_a_text(slot).at(&self.field)) };
             let text = String::from_utf8_lossy(cx.event.bytes(span)).into_owned();
             let descriptor = Descriptor::parse(&text).map_err(|why| Failure::fixed(why).at(&self.field))?;
@@ -82,9 +77,7 @@ impl Processor for AclDecode {
                 return self.simplified(cx, &descriptor);
             }
             self.whole(cx, &text, &descriptor)
-        })?;
-        cx.set(&self.target, decoded)?;
-        Ok(Flow::Next)
+        })
     }
 }
 

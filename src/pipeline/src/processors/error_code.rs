@@ -1,11 +1,11 @@
 //! `error_code`: what error codes of Windows mean.
 
-use super::object::{Object, each, target_beside};
+use super::object::{Object, put_each, target_beside};
 use crate::compile::spec::{FIELD, IGNORE_MISSING, optional};
 use crate::compile::{Example, Options, Outcome, Reported, Spec};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::step::{Flow, Processor, Ran};
+use crate::step::{Processor, Ran};
 use event::model::{Path, Slot};
 use std::collections::HashMap;
 
@@ -121,17 +121,10 @@ fn row(row: &'static str) -> Option<((Kind, u32), Known)> {
 
 impl Processor for ErrorCode {
     fn run(&self, cx: &mut Context<'_>) -> Ran {
-        let value = match cx.value(&self.field) {
-            None if self.ignore_missing => return Ok(Flow::Next),
-            None => return Err(Failure::missing(&self.field)),
-            Some(value) => value,
-        };
-        let decoded = each(cx, value, |cx, slot| {
+        put_each(cx, (&self.field, &self.target), self.ignore_missing, |cx, slot| {
             let code = code(cx, slot).ok_or_else(|| Failure::fixed("is no error code").at(&self.field))?;
             self.explain(cx, code)
-        })?;
-        cx.set(&self.target, decoded)?;
-        Ok(Flow::Next)
+        })
     }
 }
 

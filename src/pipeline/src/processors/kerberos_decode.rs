@@ -1,11 +1,11 @@
 //! `kerberos_decode`: flags, encryption types, errors and principals of Kerberos, as Windows and others log them.
 
-use super::object::{Object, each, target_beside, texts};
+use super::object::{Object, put_each, target_beside, texts};
 use crate::compile::spec::{FIELD, IGNORE_MISSING, optional};
 use crate::compile::{Example, Options, Outcome, Reported, Spec};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::step::{Flow, Processor, Ran};
+use crate::step::{Processor, Ran};
 use event::model::{Path, Slot};
 
 pub(super) static SPEC: Spec = Spec {
@@ -85,14 +85,7 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
 
 impl Processor for KerberosDecode {
     fn run(&self, cx: &mut Context<'_>) -> Ran {
-        let value = match cx.value(&self.field) {
-            None if self.ignore_missing => return Ok(Flow::Next),
-            None => return Err(Failure::missing(&self.field)),
-            Some(value) => value,
-        };
-        let decoded = each(cx, value, |cx, slot| self.decode(cx, slot))?;
-        cx.set(&self.target, decoded)?;
-        Ok(Flow::Next)
+        put_each(cx, (&self.field, &self.target), self.ignore_missing, |cx, slot| self.decode(cx, slot))
     }
 }
 

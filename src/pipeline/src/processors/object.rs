@@ -3,6 +3,7 @@
 use crate::compile::{Options, Reported};
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::step::{Flow, Ran};
 use event::model::{Children, Path, Slot};
 
 /// An object that no field holds yet; its fields keep the order in which they come.
@@ -47,7 +48,7 @@ pub(super) fn texts<T: AsRef<str>>(
 }
 
 /// What `make` makes of a value, or a list of what it makes of each element of a list.
-pub(super) fn each(
+fn each(
     cx: &mut Context<'_>,
     value: Slot,
     mut make: impl FnMut(&mut Context<'_>, Slot) -> Result<Slot, Failure>,
@@ -62,6 +63,23 @@ pub(super) fn each(
         cx.event.push_to(&mut made, slot)?;
     }
     Ok(Slot::List(made))
+}
+
+/// Puts what `make` makes of a field's value, or of each element of a list, into another field.
+pub(super) fn put_each(
+    cx: &mut Context<'_>,
+    (field, target): (&Path, &Path),
+    ignore_missing: bool,
+    make: impl FnMut(&mut Context<'_>, Slot) -> Result<Slot, Failure>,
+) -> Ran {
+    let value = match cx.value(field) {
+        None if ignore_missing => return Ok(Flow::Next),
+        None => return Err(Failure::missing(field)),
+        Some(value) => value,
+    };
+    let made = each(cx, value, make)?;
+    cx.set(target, made)?;
+    Ok(Flow::Next)
 }
 
 /// The field `target_field`, or one beside `field` whose name is that of `field` with something behind it.

@@ -1,12 +1,12 @@
 //! `sid_decode`: Windows security identifiers, as text and in parts.
 
-use super::object::{Object, each, target_beside};
+use super::object::{Object, put_each, target_beside};
 use super::sid::{Sid, rid_name};
 use crate::compile::spec::{FIELD, IGNORE_MISSING, optional};
 use crate::compile::{Example, Options, Outcome, Reported, Spec};
 use crate::context::{Context, not_a_text};
 use crate::failure::Failure;
-use crate::step::{Flow, Processor, Ran};
+use crate::step::{Processor, Ran};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use event::model::{Children, Path, Slot};
@@ -81,14 +81,7 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
 
 impl Processor for SidDecode {
     fn run(&self, cx: &mut Context<'_>) -> Ran {
-        let value = match cx.value(&self.field) {
-            None if self.ignore_missing => return Ok(Flow::Next),
-            None => return Err(Failure::missing(&self.field)),
-            Some(value) => value,
-        };
-        let decoded = each(cx, value, |cx, slot| self.decode(cx, slot))?;
-        cx.set(&self.target, decoded)?;
-        Ok(Flow::Next)
+        put_each(cx, (&self.field, &self.target), self.ignore_missing, |cx, slot| self.decode(cx, slot))
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod buffers;
+pub mod client_socket;
 pub mod delivery;
 pub mod device;
 pub mod lane;

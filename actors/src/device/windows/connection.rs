@@ -10,8 +10,9 @@
 //! then on.
 
 use super::settings::{SignIn, WindowsSettings};
-use super::socket::{self, Io};
+use super::socket;
 use super::trouble::{Again, Trouble};
+use crate::data::client_socket::Io;
 use bytes::Bytes;
 use event::{Hold, Share};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, WWW_AUTHENTICATE};

@@ -5,6 +5,7 @@ use super::settings::{Channel, Selection, WindowsSettings};
 use super::socket;
 use super::subscription::{fresh_id, read, request, unexpected};
 use super::trouble::{Doing, Trouble};
+use crate::data::client_socket::Io;
 use crate::device::trial::{Finding, Outcome, Trial};
 use futures_util::future::BoxFuture;
 use protocol::winevent::query;
@@ -48,9 +49,9 @@ impl WindowsTrial {
         .await?;
         let peer = socket.peer_addr().ok()?;
         let (io, binding) = match settings.tls {
-            None => (socket::Io::Plain(socket), None),
+            None => (Io::Plain(socket), None),
             Some(_) => {
-                let bound = |(_, binding): &(socket::Io, Option<_>)| match binding {
+                let bound = |(_, binding): &(Io, Option<_>)| match binding {
                     Some(_) => "the certificate is the right one; sign-ins are bound to it".to_owned(),
                     None => "the certificate is the right one".to_owned(),
                 };

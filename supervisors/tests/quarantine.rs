@@ -269,10 +269,11 @@ async fn purged_events_are_gone_and_their_space_is_used_again() {
         director.view().quarantine().meters().events.load(std::sync::atomic::Ordering::Relaxed) == 2
     })
     .await;
+    let node = || director.tree().node("quarantine").expect("there").condition;
+    until("the tree says what is there", || node().as_deref() == Some("2 events wait for a decision")).await;
     let quarantine = director.view().quarantine();
     assert_eq!(quarantine.purge(&"all".parse().expect("clear")).expect("purged"), 2);
     assert!(kept(root.path()).is_empty());
-    let node = || director.tree().node("quarantine").expect("there").condition;
     until("the tree says so", || node().as_deref() == Some("0 events wait for a decision")).await;
     assert_eq!(director.stop().await.events, 0);
 }

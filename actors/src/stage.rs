@@ -13,13 +13,15 @@ use crate::child::{Child, Faults, Me};
 use crate::data::address::{Address, Occupancy, TakesWork};
 use crate::data::buffers::Buffers;
 use crate::data::delivery::{Delivery, Door, Encoded, EncodedEvent, Payload};
+use crate::tap::Taps;
 use aside::{is_kept, said};
+use bytes::Bytes;
 use event::ledger::Work;
 use event::model::Keys;
-use event::{Batch, BranchId, Cause, Claim, DeviceId, Layout, RecordFlags, Settled};
+use event::{Batch, BranchId, Cause, Claim, DeviceId, Hold, Layout, RecordFlags, Settled};
 use parking_lot::RwLock;
-use pipeline::{Form, Input, Origin, Output, Program, Scratch};
-use std::collections::HashMap;
+use pipeline::{Form, Forms, Input, Origin, Output, Program, Scratch};
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -39,7 +41,10 @@ const LOGGED_AT_MOST: usize = 1;
 
 /// What stages of a lane need to know of the configuration; replaced as a whole by a new one.
 #[derive(Clone, Default)]
-pub struct StageTable(Arc<RwLock<Arc<Surroundings>>>);
+pub struct StageTable {
+    surroundings: Arc<RwLock<Arc<Surroundings>>>,
+    taps: Taps,
+}
 
 /// The surroundings of stages.
 #[derive(Default)]
@@ -50,6 +55,10 @@ pub struct Surroundings {
     pub reroutes: HashMap<event::PlaceId, HashMap<Arc<str>, BranchId>>,
     /// What pipelines are told of devices.
     pub devices: HashMap<DeviceId, DeviceLabel>,
+    /// Branches whose targets want text instead of JSON.
+    pub texts: HashSet<BranchId>,
+    /// These targets.
+    pub text_targets: Arc<HashSet<Arc<str>>>,
 }
 
 /// What pipelines are told of a device.
@@ -62,14 +71,19 @@ pub struct DeviceLabel {
 }
 
 impl StageTable {
+    /// Of a lane with these onlookers.
+    pub fn with_taps(taps: Taps) -> Self {
+        Self { taps, ..Self::default() }
+    }
+
     /// Puts new surroundings into force.
     pub fn replace(&self, surroundings: Surroundings) {
-        *self.0.write() = Arc::new(surroundings);
+        *self.surroundings.write() = Arc::new(surroundings);
     }
 
     /// The surroundings in force.
     pub fn current(&self) -> Arc<Surroundings> {
-        Arc::clone(&self.0.read())
+        Arc::clone(&self.surroundings.read())
     }
 }
 
@@ -92,6 +106,7 @@ pub struct Stage {
     address: Arc<Address<StageMessage>>,
     place: event::PlaceId,
     program: Arc<Program>,
+    changes: bool,
     keys: Keys,
     table: StageTable,
     scratch: Scratch,
@@ -108,14 +123,14 @@ pub struct Stage {
 
 impl Stage {
     /// A stage at this address, whose place in the lane's book is `place`. A program without pipelines, which only
-    /// asks a guard, leaves records as they came in: `json` is false then.
+    /// asks a guard, leaves records as they came in: it `changes` nothing.
     pub fn new(
         address: Arc<Address<StageMessage>>,
         place: event::PlaceId,
         program: Arc<Program>,
         keys: Keys,
         table: StageTable,
-        json: bool,
+        changes: bool,
     ) -> Self {
         Self {
             address,
@@ -124,7 +139,8 @@ impl Stage {
             scratch: Scratch::new(&keys),
             keys,
             table,
-            output: Output { delimiter: vec![DELIMITER], silent: !json, ..Output::default() },
+            changes,
+            output: Output { delimiter: vec![DELIMITER], ..Output::default() },
             buffers: Buffers::default(),
             poisonous: Vec::new(),
             aside: Vec::new(),
@@ -207,27 +223,15 @@ impl Stage {
             let fork = claims.iter().find_map(|claim| claim.fork(branch, claim.first()));
             claims.extend(fork);
         }
-        let (bytes, delimiter) = if self.output.silent {
-            let delimiter = match batch.layout() {
-                Layout::Delimited(delimiter) => delimiter,
-                // No record is followed by it: whoever asks for a range in one piece gets none.
-                Layout::Scattered => 0,
-            };
-            (batch.slab().clone(), delimiter)
-        } else {
-            let bytes = std::mem::replace(&mut self.output.bytes, self.buffers.take());
-            (self.buffers.seal(bytes), DELIMITER)
-        };
-        let made = if self.output.silent { 0 } else { bytes.len() };
-        let hold = Arc::new(batch.charge(made as u32));
-        let json = !self.output.silent;
+        let made = self.made(batch);
         for mut claim in claims {
+            let form = if surroundings.texts.contains(&claim.branch()) { &made.text } else { &made.json };
             let events = match verdicts.plain {
-                true => Arc::clone(&verdicts.events),
-                false => verdicts.events_for(&claim, reroutes),
+                true => Arc::clone(&form.events),
+                false => verdicts.events_for(&claim, &form.events, reroutes),
             };
             if !verdicts.plain {
-                verdicts.except(&mut claim, batch.len(), reroutes);
+                verdicts.except(&mut claim, batch.len(), &made.json.events, reroutes);
             }
             if events.is_empty() {
                 claim.settle(Settled::Delivered);
@@ -237,41 +241,74 @@ impl Stage {
                 // Its target is being replaced: the claim goes back to the book, which dispatches it again.
                 continue;
             };
-            let (batch, bytes, hold) = (batch.clone(), bytes.clone(), Arc::clone(&hold));
+            let (batch, hold) = (batch.clone(), Arc::clone(&made.hold));
+            let (bytes, delimiter, json) = (form.bytes.clone(), form.delimiter, form.json);
             let encoded = Encoded { batch, bytes, json, delimiter, events, hold };
             if !claim.advance() {
                 continue;
             }
+            self.table.taps.show_made(&encoded, claim.branch());
             // A refused delivery is dropped: its claim goes back to the book.
             let _ = door.deliver(Delivery { payload: Payload::Encoded(encoded), claim });
         }
     }
 
+    /// What is to be written for these claims.
+    fn forms(&self, claims: &[Claim], surroundings: &Surroundings) -> Forms {
+        if !self.changes {
+            return Forms::NONE;
+        }
+        let wants_text = |claim: &Claim| surroundings.texts.contains(&claim.branch());
+        Forms { json: !claims.iter().all(wants_text), text: claims.iter().any(wants_text) }
+    }
+
+    /// Takes what was written out of the output.
+    fn made(&mut self, batch: &Batch) -> Made {
+        let output = &mut self.output;
+        if output.forms == Forms::NONE {
+            let delimiter = match batch.layout() {
+                Layout::Delimited(delimiter) => delimiter,
+                // No record is followed by it: whoever asks for a range in one piece gets none.
+                Layout::Scattered => 0,
+            };
+            let event = |kept: &pipeline::Kept| {
+                let record = &batch.records()[kept.record as usize];
+                EncodedEvent { record: kept.record, start: record.offset, end: record.offset + record.len }
+            };
+            let events: Arc<[EncodedEvent]> = output.kept.iter().map(event).collect();
+            let form = Written { bytes: batch.slab().clone(), events, delimiter, json: false };
+            return Made { json: form.clone(), text: form, hold: Arc::new(batch.charge(0)) };
+        }
+        let event =
+            |kept: &pipeline::Kept| EncodedEvent { record: kept.record, start: kept.start, end: kept.end };
+        let events = output.kept.iter().map(event).collect();
+        let bytes = self.buffers.seal(std::mem::replace(&mut output.bytes, self.buffers.take()));
+        let json = Written { bytes, events, delimiter: DELIMITER, json: true };
+        let spans = output.kept.iter().zip(&output.texts.spans);
+        let event = |(kept, &(start, end)): (&pipeline::Kept, &(u32, u32))| EncodedEvent {
+            record: kept.record,
+            start,
+            end,
+        };
+        let events = spans.map(event).collect();
+        let bytes = Bytes::from(std::mem::take(&mut output.texts.bytes));
+        let text = Written { bytes, events, delimiter: DELIMITER, json: false };
+        let hold = Arc::new(batch.charge((json.bytes.len() + text.bytes.len()) as u32));
+        Made { json, text, hold }
+    }
+
     fn verdicts(&self, batch: &Batch, reroutes: &HashMap<Arc<str>, BranchId>) -> Verdicts {
         let output = &self.output;
-        let mut start = 0;
-        let mut event = |kept: &pipeline::Kept| {
-            if output.silent {
-                let record = &batch.records()[kept.record as usize];
-                let (start, end) = (record.offset, record.offset + record.len);
-                return EncodedEvent { record: kept.record, start, end };
-            }
-            let event = EncodedEvent { record: kept.record, start, end: kept.end as u32 };
-            start = event.end + 1;
-            event
-        };
         let all_kept = output.dropped.is_empty()
             && output.failed.is_empty()
             && output.passed_over.is_empty()
             && self.poisonous.is_empty()
             && self.aside.is_empty();
         if all_kept && output.routings.is_empty() {
-            let events = output.kept.iter().map(event).collect();
-            return Verdicts { plain: true, events, ways: Vec::new(), ended: Vec::new() };
+            return Verdicts { plain: true, ways: Vec::new(), ended: Vec::new() };
         }
-        let (mut events, mut ways, mut ended) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut ways, mut ended) = (Vec::new(), Vec::new());
         for kept in &output.kept {
-            let event = event(kept);
             let destination = kept.routing.and_then(|n| output.routings[n as usize].destination.as_ref());
             let way = match destination {
                 None => Way::Route,
@@ -283,11 +320,10 @@ impl Stage {
                             "event dropped: a pipeline sends it to an unknown target"
                         );
                         ended.push((kept.record, Settled::Dropped(Cause::Failed)));
-                        continue;
+                        Way::Nowhere
                     }
                 },
             };
-            events.push(event);
             ways.push(way);
         }
         ended.extend(output.dropped.iter().map(|d| (d.record, Settled::Dropped(Cause::Pipeline))));
@@ -295,7 +331,7 @@ impl Stage {
         ended.extend(failed.map(|f| (f.record, Settled::Dropped(Cause::Failed))));
         ended.extend(&self.aside);
         debug_assert!(ended.iter().all(|(record, _)| *record < batch.len()));
-        Verdicts { plain: false, events: events.into(), ways, ended }
+        Verdicts { plain: false, ways, ended }
     }
 }
 
@@ -304,12 +340,28 @@ fn form(flags: RecordFlags) -> Form {
     if flags.contains(RecordFlags::EVENT) { Form::Event } else { Form::Message }
 }
 
+/// What a run wrote.
+struct Made {
+    json: Written,
+    text: Written,
+    /// The budget that both take.
+    hold: Arc<Hold>,
+}
+
+/// The events that are left, in one form. Those that nobody wants in it are empty.
+#[derive(Clone)]
+struct Written {
+    bytes: Bytes,
+    events: Arc<[EncodedEvent]>,
+    delimiter: u8,
+    json: bool,
+}
+
 /// What became of the records of a batch.
 struct Verdicts {
     /// All of them are kept and go to the route's targets.
     plain: bool,
-    events: Arc<[EncodedEvent]>,
-    /// For each event; nothing if all is plain.
+    /// For each event that is left; nothing if all is plain.
     ways: Vec<Way>,
     /// Records that ended here.
     ended: Vec<(u32, Settled)>,
@@ -321,6 +373,8 @@ enum Way {
     Route,
     /// To the target that the pipeline named.
     Branch(BranchId),
+    /// The pipeline named a target that there is not.
+    Nowhere,
 }
 
 impl Verdicts {
@@ -340,25 +394,37 @@ impl Verdicts {
         match way {
             Way::Branch(branch) => claim.branch() == branch,
             Way::Route => !reroutes.values().any(|branch| *branch == claim.branch()),
+            Way::Nowhere => false,
         }
     }
 
-    fn events_for(&self, claim: &Claim, reroutes: &HashMap<Arc<str>, BranchId>) -> Arc<[EncodedEvent]> {
+    fn events_for(
+        &self,
+        claim: &Claim,
+        events: &[EncodedEvent],
+        reroutes: &HashMap<Arc<str>, BranchId>,
+    ) -> Arc<[EncodedEvent]> {
         let first = claim.first();
-        let both = self.events.iter().zip(&self.ways);
+        let both = events.iter().zip(&self.ways);
         let mine = both.filter(|(event, way)| event.record >= first && Self::takes(claim, **way, reroutes));
         mine.map(|(event, _)| *event).collect()
     }
 
     /// Tells the claim which records end otherwise than by delivery.
-    fn except(&self, claim: &mut Claim, len: u32, reroutes: &HashMap<Arc<str>, BranchId>) {
+    fn except(
+        &self,
+        claim: &mut Claim,
+        len: u32,
+        events: &[EncodedEvent],
+        reroutes: &HashMap<Arc<str>, BranchId>,
+    ) {
         let mut verdicts = vec![Some(Settled::NotMine); len as usize];
         if Self::takes(claim, Way::Route, reroutes) {
             for (record, settled) in &self.ended {
                 verdicts[*record as usize] = Some(*settled);
             }
         }
-        for (event, way) in self.events.iter().zip(&self.ways) {
+        for (event, way) in events.iter().zip(&self.ways) {
             if Self::takes(claim, *way, reroutes) {
                 verdicts[event.record as usize] = None;
             }
@@ -374,6 +440,7 @@ impl Verdicts {
 /// How far an output was filled, to take back what a panic left half-done.
 struct Mark {
     bytes: usize,
+    texts: (usize, usize),
     kept: usize,
     dropped: usize,
     failed: usize,
@@ -384,11 +451,14 @@ impl Mark {
     fn of(output: &Output) -> Self {
         let (kept, dropped, failed) = (output.kept.len(), output.dropped.len(), output.failed.len());
         let passed_over = output.passed_over.len();
-        Self { bytes: output.bytes.len(), kept, dropped, failed, passed_over }
+        let texts = (output.texts.bytes.len(), output.texts.spans.len());
+        Self { bytes: output.bytes.len(), texts, kept, dropped, failed, passed_over }
     }
 
     fn restore(&self, output: &mut Output) {
         output.bytes.truncate(self.bytes);
+        output.texts.bytes.truncate(self.texts.0);
+        output.texts.spans.truncate(self.texts.1);
         output.kept.truncate(self.kept);
         output.dropped.truncate(self.dropped);
         output.failed.truncate(self.failed);
@@ -428,6 +498,8 @@ impl Child for Stage {
         let label = surroundings.devices.get(&device).unwrap_or(&unknown);
         let now = me.context.common.clock.unix_nanos() as i64;
         self.output.clear();
+        self.output.text_targets = Arc::clone(&surroundings.text_targets);
+        self.output.forms = self.forms(&claims, &surroundings);
         self.poisonous.clear();
         self.aside.clear();
         let mut next = claims.iter().map(Claim::first).min().unwrap_or(0);

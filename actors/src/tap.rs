@@ -1,8 +1,10 @@
-//! Looking on while data passes a router, without disturbing it.
+//! Looking on while data passes a lane, without disturbing it: what devices take in and what goes to targets as it came,
+//! at the router; what pipelines made, at their stage.
 //!
 //! Without anybody looking on it costs one relaxed load for each batch. An onlooker gets references to batches, a few
 //! at a time; what it does not take in time it misses, and is told how much that was. It never slows anybody down.
 
+use crate::data::delivery::{Encoded, Payload};
 use event::{Batch, BranchId, DeviceId};
 use parking_lot::RwLock;
 use std::collections::HashSet;
@@ -18,11 +20,16 @@ const BATCHES_WAITING: usize = 8;
 pub enum Wants {
     /// What a device takes in.
     Device(DeviceId),
-    /// What goes one of these ways.
-    Branches(HashSet<BranchId>),
+    /// What goes these ways.
+    Ways {
+        /// Ways without a stage: what goes there is as it came in.
+        unchanged: HashSet<BranchId>,
+        /// Ways through a stage: what goes there is what it left.
+        staged: HashSet<BranchId>,
+    },
 }
 
-/// The onlookers of a router; clones share them.
+/// The onlookers of a lane; clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Taps(Arc<Onlookers>);
 
@@ -35,7 +42,7 @@ struct Onlookers {
 #[derive(Debug)]
 struct Onlooker {
     wants: Wants,
-    batches: mpsc::Sender<Batch>,
+    seen: mpsc::Sender<Payload>,
     missed: Arc<AtomicU64>,
 }
 
@@ -43,7 +50,7 @@ struct Onlooker {
 #[derive(Debug)]
 pub struct Tap {
     taps: Vec<Taps>,
-    batches: mpsc::Receiver<Batch>,
+    seen: mpsc::Receiver<Payload>,
     missed: Arc<AtomicU64>,
 }
 
@@ -57,10 +64,23 @@ impl Taps {
         for onlooker in self.0.list.read().iter() {
             let wanted = match &onlooker.wants {
                 Wants::Device(wanted) => *wanted == device,
-                Wants::Branches(wanted) => branches.iter().any(|branch| wanted.contains(branch)),
+                Wants::Ways { unchanged, .. } => branches.iter().any(|branch| unchanged.contains(branch)),
             };
-            if wanted && onlooker.batches.try_send(batch.clone()).is_err() {
+            if wanted && onlooker.seen.try_send(Payload::Raw(batch.clone())).is_err() {
                 onlooker.missed.fetch_add(u64::from(batch.len()), Relaxed);
+            }
+        }
+    }
+
+    /// Shows what a stage left for a branch to whoever wants to see it.
+    pub fn show_made(&self, made: &Encoded, branch: BranchId) {
+        if self.0.count.load(Relaxed) == 0 {
+            return;
+        }
+        for onlooker in self.0.list.read().iter() {
+            let wanted = matches!(&onlooker.wants, Wants::Ways { staged, .. } if staged.contains(&branch));
+            if wanted && onlooker.seen.try_send(Payload::Encoded(made.clone())).is_err() {
+                onlooker.missed.fetch_add(made.events.len() as u64, Relaxed);
             }
         }
     }
@@ -73,26 +93,26 @@ impl Taps {
 }
 
 impl Tap {
-    /// Looks on at several routers at once, each with wants of its own.
+    /// Looks on at several lanes at once, each with wants of its own.
     pub fn open(points: impl IntoIterator<Item = (Taps, Wants)>) -> Self {
-        let (sender, batches) = mpsc::channel(BATCHES_WAITING);
+        let (sender, seen) = mpsc::channel(BATCHES_WAITING);
         let missed = Arc::<AtomicU64>::default();
         let mut taps = Vec::new();
         for (point, wants) in points {
-            let onlooker = Onlooker { wants, batches: sender.clone(), missed: Arc::clone(&missed) };
+            let onlooker = Onlooker { wants, seen: sender.clone(), missed: Arc::clone(&missed) };
             let mut list = point.0.list.write();
             list.push(onlooker);
             point.0.count.store(list.len(), Relaxed);
             drop(list);
             taps.push(point);
         }
-        Self { taps, batches, missed }
+        Self { taps, seen, missed }
     }
 
-    /// The next batch; never, when there is no router to look at.
-    pub async fn next(&mut self) -> Batch {
-        match self.batches.recv().await {
-            Some(batch) => batch,
+    /// What passes next; never, when there is no lane to look at.
+    pub async fn next(&mut self) -> Payload {
+        match self.seen.recv().await {
+            Some(seen) => seen,
             None => std::future::pending().await,
         }
     }
@@ -133,12 +153,16 @@ mod tests {
     fn an_onlooker_sees_what_it_wants_and_is_told_what_it_missed() {
         let taps = Taps::default();
         let mut device = Tap::open([(taps.clone(), Wants::Device(DeviceId(1)))]);
-        let mut branch = Tap::open([(taps.clone(), Wants::Branches(HashSet::from([BranchId(5)])))]);
+        let ways = Wants::Ways { unchanged: [BranchId(5)].into(), staged: [BranchId(6)].into() };
+        let mut branch = Tap::open([(taps.clone(), ways)]);
         taps.show(&batch(1), &[BranchId(4)]);
         taps.show(&batch(2), &[BranchId(4), BranchId(5)]);
-        assert_eq!(device.batches.try_recv().expect("of the device").origin(0).device, DeviceId(1));
-        assert_eq!(branch.batches.try_recv().expect("on the branch").origin(0).device, DeviceId(2));
-        assert!(device.batches.try_recv().is_err() && branch.batches.try_recv().is_err());
+        // What a stage is given is not what it leaves.
+        taps.show(&batch(3), &[BranchId(6)]);
+        let seen = |tap: &mut Tap| tap.seen.try_recv().map(|seen| seen.batch().origin(0).device);
+        assert_eq!(seen(&mut device), Ok(DeviceId(1)));
+        assert_eq!(seen(&mut branch), Ok(DeviceId(2)));
+        assert!(seen(&mut device).is_err() && seen(&mut branch).is_err());
         for _ in 0..BATCHES_WAITING + 3 {
             taps.show(&batch(1), &[]);
         }

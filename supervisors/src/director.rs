@@ -281,7 +281,7 @@ impl Director {
             let parents = vec![self.groups.targets.clone()];
             self.retired.push(Retired { name: name.clone(), places, parents, done: 0 });
         }
-        self.view.configured(Arc::clone(&snapshot), self.wiring.ways());
+        self.view.configured(Arc::clone(&snapshot), self.wiring.ways(), self.wiring.reroutes());
         Ok(())
     }
 

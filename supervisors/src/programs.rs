@@ -1,7 +1,6 @@
 //! From pipelines as configured to compiled programs, one for each sequence of pipelines that is in use.
 
-use crate::wiring::{Way, ways};
-use config::target::Format;
+use crate::wiring::ways;
 use config::{Diagnostic, Snapshot};
 use event::model::Keys;
 use pipeline::condition::Condition;
@@ -65,7 +64,6 @@ impl Programs {
         let library = library(&self.files, new);
         let mut problems = check_unused(&self.keys, &library, new);
         problems.extend(check_conditions(&self.keys, new));
-        problems.extend(check_formats(new));
         let mut programs = HashMap::new();
         for sequence in sequences(new) {
             if let Some(program) = self.programs.get(&sequence).filter(|p| is_same(p, &sequence, old, new)) {
@@ -106,19 +104,6 @@ fn check_conditions(keys: &Keys, snapshot: &Snapshot) -> Vec<Diagnostic> {
         if let Err(e) = Condition::compile(keys, text) {
             problems
                 .push(at.error(format!("the condition can't be read: {e}"), "see the condition language"));
-        }
-    }
-    problems
-}
-
-/// Targets that want events as they came in can't have them once pipelines made JSON of them.
-fn check_formats(snapshot: &Snapshot) -> Vec<Diagnostic> {
-    let mut problems = Vec::new();
-    for target in snapshot.targets.iter().filter(|target| target.format == Some(Format::Raw)) {
-        let piped = |way: &Way| way.target == target.name && !way.sequence.pipelines.is_empty();
-        if ways(snapshot).iter().any(piped) {
-            let what = format!("target {:?} has the format raw, and pipelines lead to it", target.name);
-            problems.push(target.at.error(what, "leave the format out, or send to it without pipelines"));
         }
     }
     problems

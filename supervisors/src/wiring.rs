@@ -11,6 +11,7 @@ use actors::quarantine::entry::DeviceName;
 use actors::quarantine::{Labels, WayLabel};
 use actors::router::{RouteTable, Routes};
 use actors::stage::{DeviceLabel, Stage, StageMessage, StageTable, Surroundings};
+use config::target::Format;
 use config::{Device, DeviceKind, Route, Schedule, Snapshot};
 use event::{BranchId, DeviceId, PlaceId};
 use pipeline::Program;
@@ -61,6 +62,16 @@ pub fn ways(snapshot: &Snapshot) -> Vec<Way> {
         }
     }
     ways
+}
+
+/// Targets that want the text of events, and the spools of routes before them.
+fn text_targets(snapshot: &Snapshot) -> HashSet<Arc<str>> {
+    let mut names = HashSet::new();
+    for target in snapshot.targets.iter().filter(|target| target.format == Some(Format::Raw)) {
+        names.insert(target.name.as_str().into());
+        names.extend(snapshot.routes.iter().map(|route| end_of(route, &target.name).into()));
+    }
+    names
 }
 
 fn takes(route: &Route, device: &Device) -> bool {
@@ -115,9 +126,11 @@ pub struct WayView {
 impl Wiring {
     /// No branches yet.
     pub fn new(lanes: Lanes) -> Self {
+        let routes: Vec<RouteTable> = lanes.all().iter().map(|_| RouteTable::default()).collect();
+        let tables = routes.iter().map(|table| StageTable::with_taps(table.taps().clone())).collect();
         Self {
-            routes: lanes.all().iter().map(|_| RouteTable::default()).collect(),
-            tables: lanes.all().iter().map(|_| StageTable::default()).collect(),
+            routes,
+            tables,
             lanes,
             branches: HashMap::new(),
             reroutes: HashMap::new(),
@@ -163,8 +176,14 @@ impl Wiring {
             };
             for (n, lane) in self.lanes.all().iter().enumerate() {
                 let table = self.tables[n].clone();
-                let json = !sequence.pipelines.is_empty();
-                let spec = stage_spec(&name, lane, places[n], (program, json), programs, table);
+                let spec = stage_spec(
+                    &name,
+                    lane,
+                    places[n],
+                    (program, !sequence.pipelines.is_empty()),
+                    programs,
+                    table,
+                );
                 changes.adopt[n].push(spec);
             }
             self.stages.insert(sequence.clone(), StageSeat { name, places, program: Arc::clone(program) });
@@ -227,6 +246,17 @@ impl Wiring {
         self.branches.iter().map(view).collect()
     }
 
+    /// The branches by which pipelines send events to targets by name.
+    pub fn reroutes(&self) -> Vec<WayView> {
+        let view = |((sequence, target), branches): (&(Sequence, String), &Vec<BranchId>)| WayView {
+            route: String::new(),
+            sequence: sequence.clone(),
+            target: target.clone(),
+            branches: branches.clone(),
+        };
+        self.reroutes.iter().map(view).collect()
+    }
+
     /// What branches and devices are called.
     pub fn labels(&self, snapshot: &Snapshot) -> Labels {
         let mut labels = Labels::default();
@@ -262,7 +292,11 @@ impl Wiring {
         // What was dispatched before a change may still be on its way.
         next.doors.extend(before.doors.iter().map(|(branch, door)| (*branch, Arc::clone(door))));
         next.devices.extend(before.devices.iter().map(|(id, label)| (*id, label.clone())));
-        for ((_, _, target), branches) in &self.branches {
+        let texts = text_targets(snapshot);
+        for ((_, sequence, target), branches) in &self.branches {
+            if !sequence.pipelines.is_empty() && texts.contains(&**target) {
+                next.texts.insert(branches[lane]);
+            }
             if let Some(doors) = doors.get(target) {
                 next.doors.insert(branches[lane], Arc::clone(&doors[lane]));
             }
@@ -272,12 +306,16 @@ impl Wiring {
             let mut by_name = HashMap::new();
             for (name, target) in targets {
                 let branches = self.reroute(&sequence, name, target);
+                if texts.contains(&**name) {
+                    next.texts.insert(branches[lane]);
+                }
                 let Some(doors) = doors.get(name) else { continue };
                 next.doors.insert(branches[lane], Arc::clone(&doors[lane]));
                 by_name.insert(Arc::from(name.as_str()), branches[lane]);
             }
             next.reroutes.insert(self.stages[&sequence].places[lane], by_name);
         }
+        next.text_targets = Arc::new(texts);
         for device in &snapshot.devices {
             let label = DeviceLabel { name: device.name.as_str().into(), kind: kind_name(&device.kind) };
             next.devices.insert(DeviceId(device.id), label);
@@ -338,14 +376,14 @@ fn stage_spec(
     name: &str,
     lane: &Arc<Lane>,
     place: PlaceId,
-    (program, json): (&Arc<Program>, bool),
+    (program, changes): (&Arc<Program>, bool),
     programs: &Programs,
     table: StageTable,
 ) -> ChildSpec {
     let address = Address::<StageMessage>::at(vec![(Arc::clone(&lane.book), place)]);
     let (program, keys) = (Arc::clone(program), programs.keys().clone());
     let make =
-        move || Ok(Stage::new(address.clone(), place, program.clone(), keys.clone(), table.clone(), json));
+        move || Ok(Stage::new(address.clone(), place, program.clone(), keys.clone(), table.clone(), changes));
     ChildSpec::new(name, "stage", Home::Lane(Arc::clone(lane)), make)
 }
 

@@ -171,37 +171,47 @@ impl<C: Child> Actor for Host<C> {
         letter: Self::Msg,
         Hosted { child, me }: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
-        let context = &me.context;
-        context.pulse.set(Activity::Working);
-        let faults = &context.common.faults;
-        let done = match letter {
-            Letter::Message(message) => {
-                if let Some(fault) = faults.take(&context.path) {
-                    suffer(fault).await?;
-                }
-                let mut work = pin!(child.handle(me, message));
-                loop {
-                    tokio::select! {
-                        biased;
-                        next = &mut work => break next.map_err(Failure)? == Next::Done,
-                        fault = faults.wait(&context.path) => {
-                            context.pulse.set(Activity::Working);
-                            suffer(fault).await?;
-                        }
-                    }
-                }
-            }
-            Letter::Stop => {
-                child.finish(me).await.map_err(Failure)?;
-                true
-            }
-        };
-        me.context.pulse.set(Activity::Idle);
-        if done {
+        // Boxed: ractor keeps room for this future twice, in each of thousands of connections.
+        if Box::pin(attend(child, me, letter)).await? {
             actor.stop(None);
         }
         Ok(())
     }
+}
+
+/// Has a child attend to a letter, unless a fault comes between; returns whether it is done for good.
+async fn attend<C: Child>(
+    child: &mut C,
+    me: &Me<C::Message>,
+    letter: Letter<C::Message>,
+) -> Result<bool, Failure> {
+    let context = &me.context;
+    context.pulse.set(Activity::Working);
+    let faults = &context.common.faults;
+    let done = match letter {
+        Letter::Message(message) => {
+            if let Some(fault) = faults.take(&context.path) {
+                suffer(fault).await?;
+            }
+            let mut work = pin!(child.handle(me, message));
+            loop {
+                tokio::select! {
+                    biased;
+                    next = &mut work => break next.map_err(Failure)? == Next::Done,
+                    fault = faults.wait(&context.path) => {
+                        context.pulse.set(Activity::Working);
+                        suffer(fault).await?;
+                    }
+                }
+            }
+        }
+        Letter::Stop => {
+            child.finish(me).await.map_err(Failure)?;
+            true
+        }
+    };
+    context.pulse.set(Activity::Idle);
+    Ok(done)
 }
 
 /// Carries out a fault.

@@ -171,9 +171,8 @@ impl<T: Transport> Child for Connection<T> {
         Ok(())
     }
 
-    /// Boxed: ractor keeps room for the future of a message twice.
     async fn handle(&mut self, me: &Me<()>, (): ()) -> anyhow::Result<Next> {
-        Box::pin(self.live(me)).await
+        self.live(me).await
     }
 }
 

@@ -5,6 +5,7 @@
 
 use parking_lot::Mutex;
 use socket2::SockRef;
+use std::future::poll_fn;
 use std::io::{self, Read};
 use std::net::Shutdown;
 use std::os::fd::AsFd;
@@ -29,9 +30,10 @@ impl Wire {
         Self::new(self.0.as_fd().try_clone_to_owned()?.into())
     }
 
-    /// Returns when a read might give something.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.0.readable().await
+    /// Returns when a read might give something. Only one may wait at a time: a later one takes the former one's place
+    /// (which is why it costs each of thousands of connections nothing but a pointer).
+    pub fn readable(&self) -> impl Future<Output = io::Result<()>> + '_ {
+        poll_fn(|cx| self.0.poll_read_ready(cx))
     }
 
     /// Ends the connection for its peer, whoever else holds the socket.

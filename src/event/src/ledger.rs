@@ -133,11 +133,26 @@ struct Branch {
 struct Stream {
     device: Arc<DeviceFlow>,
     entries: VecDeque<usize>,
-    acknowledged: watch::Sender<u64>,
+    /// Made when somebody asks: most streams have nobody who waits.
+    acknowledged: Option<watch::Sender<u64>>,
     settled: u64,
     closed: bool,
     /// Whether the scribe is told of its batches.
     kept: bool,
+}
+
+impl Stream {
+    /// Where it is told what is acknowledged. Until somebody asked, that is what is settled: a scribe asks with the first
+    /// batch.
+    fn acknowledged(&mut self) -> &watch::Sender<u64> {
+        self.acknowledged.get_or_insert_with(|| watch::Sender::new(self.settled))
+    }
+
+    fn acknowledge(&self, next: u64) {
+        if let Some(acknowledged) = &self.acknowledged {
+            acknowledged.send_replace(next);
+        }
+    }
 }
 
 struct Entry {
@@ -296,9 +311,14 @@ impl Book {
 
     /// Begins a stream of a device.
     pub fn open_stream(self: &Arc<Self>, id: StreamId, device: Arc<DeviceFlow>) -> Ledger {
-        let (acknowledged, _) = watch::channel(0);
-        let stream =
-            Stream { device, entries: VecDeque::new(), acknowledged, settled: 0, closed: false, kept: true };
+        let stream = Stream {
+            device,
+            entries: VecDeque::new(),
+            acknowledged: None,
+            settled: 0,
+            closed: false,
+            kept: true,
+        };
         let mut state = self.0.lock();
         let index = match state.unused_streams.pop() {
             Some(index) => {
@@ -534,7 +554,7 @@ impl State {
         }
         // Where there is a scribe, it acknowledges what it keeps.
         if let Some(next) = acknowledged.filter(|_| self.scribe.is_none() || !stream.kept) {
-            stream.acknowledged.send_replace(next);
+            stream.acknowledge(next);
         }
         if stream.closed && stream.entries.is_empty() {
             self.streams[stream_index] = None;
@@ -552,8 +572,8 @@ impl Ledger {
         if let Some(scribe) = state.scribe_of(index) {
             let Entry { batch, serial, .. } = state.entry(index);
             let (batch, entry) = (batch.clone(), *serial);
-            let stream = state.streams[self.stream].as_ref().expect("a stream lives as long as its ledger");
-            let acknowledged = stream.acknowledged.clone();
+            let stream = state.streams[self.stream].as_mut().expect("a stream lives as long as its ledger");
+            let acknowledged = stream.acknowledged().clone();
             scribe.note(Note::Submitted { entry, batch, acknowledged });
         }
         state.add_part(index, TO_ROUTER, 0);
@@ -609,9 +629,9 @@ impl Ledger {
     /// The number after the last record up to which everything is settled or, where a scribe keeps batches, kept. It goes
     /// up in the order of the stream, so a source's checkpoint may follow it.
     pub fn acknowledged(&self) -> watch::Receiver<u64> {
-        let state = self.book.0.lock();
-        let stream = state.streams[self.stream].as_ref();
-        stream.expect("a stream lives as long as its ledger").acknowledged.subscribe()
+        let mut state = self.book.0.lock();
+        let stream = state.streams[self.stream].as_mut();
+        stream.expect("a stream lives as long as its ledger").acknowledged().subscribe()
     }
 
     /// No scribe is told of what is submitted from now on, since it is kept elsewhere; it is acknowledged when it is settled.

@@ -74,6 +74,7 @@ impl Progress {
 pub(crate) struct Staged {
     pub(crate) routing: Routing,
     pub(crate) json: Vec<u8>,
+    pub(crate) text: Vec<u8>,
 }
 
 /// A lane's room for running programs, reused from event to event and from program to program.

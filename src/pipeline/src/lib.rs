@@ -44,6 +44,6 @@ pub use context::Scratch;
 pub use failure::Failure;
 pub use files::Files;
 pub use origin::Origin;
-pub use output::{Dropped, Failed, Kept, Output, Routing};
+pub use output::{Dropped, Failed, Forms, Kept, Output, Routing, Texts};
 pub use program::{Form, Guard, Input, Program, StepCounts, StepId, StepInfo};
 pub use source::{Diagnostic, Node};

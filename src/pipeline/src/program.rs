@@ -6,11 +6,11 @@ use crate::context::{Context, Progress, Scratch, Tally};
 use crate::failure::Failure;
 use crate::files::UsedFile;
 use crate::origin::Origin;
-use crate::output::{Dropped, Failed, Output};
+use crate::output::{Dropped, Failed, Output, Routing};
 use crate::source::{Diagnostic, Place};
 use crate::step::{Flow, Pipeline, Thrown};
 use crate::ticks;
-use event::model::{Event, KeyId, Keys, Path, Slot, json_read, json_write};
+use event::model::{Event, KeyId, Keys, Path, Slot, json_read};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -366,30 +366,13 @@ impl Context<'_> {
         if self.commit(None) || self.progress.committed {
             return Ok(());
         }
-        let routing = match self.routing.take() {
-            Some(routing) => Some(self.out.routing(&routing)),
-            None => None,
-        };
-        self.put_out(routing)
+        let routing = self.routing.take();
+        self.put_out(routing.as_ref())
     }
 
-    /// Writes the event as it is now.
-    pub(crate) fn put_out(&mut self, routing: Option<u32>) -> Result<(), Failure> {
-        let start = self.out.bytes.len();
-        if self.out.silent {
-            self.out.end_event(self.record, routing);
-            return Ok(());
-        }
-        match json_write::write_event(&self.event, &mut self.out.bytes) {
-            Ok(()) => {
-                self.out.end_event(self.record, routing);
-                Ok(())
-            }
-            Err(obstacle) => {
-                self.out.bytes.truncate(start);
-                Err(obstacle.into())
-            }
-        }
+    /// Writes the event as it is now, for where it goes.
+    pub(crate) fn put_out(&mut self, routing: Option<&Routing>) -> Result<(), Failure> {
+        self.out.write(self.record, routing, &self.event).map_err(Failure::from)
     }
 
     /// Puts out what was staged: all of it, or for one target. Says whether there was any.
@@ -405,9 +388,11 @@ impl Context<'_> {
                 continue;
             }
             any = true;
+            let starts = (self.out.bytes.len(), self.out.texts.bytes.len());
             self.out.bytes.extend_from_slice(&entry.json);
-            let routing = Some(self.out.routing(&entry.routing));
-            self.out.end_event(self.record, routing);
+            self.out.texts.bytes.extend_from_slice(&entry.text);
+            let forms = self.out.forms_for(Some(&entry.routing));
+            self.out.end_event(self.record, Some(&entry.routing), forms, starts);
         }
         self.progress.committed |= any;
         any

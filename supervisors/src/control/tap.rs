@@ -1,22 +1,24 @@
-//! Live events as lines of text, as they came in: what pipelines make of them is seen at the target.
+//! Live events as lines of text: at a device as they came in, at a route, pipeline or target as they go on.
 
 use super::view::View;
+use actors::data::delivery::Payload;
+use actors::target::events::{Event, Events};
 use bytes::Bytes;
-use event::{Batch, RecordFlags};
+use event::RecordFlags;
 use std::fmt::Write;
 use tokio::sync::mpsc;
 
 /// Longest part of an event that is shown, in bytes.
 const MAX_SHOWN: usize = 4096;
 
-/// Sends what passes a device, route or target as lines, until the receiver is gone. Whoever does not take it in
+/// Sends what passes a device, route, pipeline or target as lines, until the receiver is gone. Whoever does not take it in
 /// time misses some, and is told.
 pub(super) async fn stream(view: View, name: String, lines: mpsc::Sender<Bytes>) {
     let mut configurations = view.configurations();
     while let Ok(mut tap) = view.tap(&name) {
         loop {
-            let batch = tokio::select! {
-                batch = tap.next() => batch,
+            let seen = tokio::select! {
+                seen = tap.next() => seen,
                 () = lines.closed() => return,
                 // Devices and ways may be others now.
                 changed = configurations.changed() => match changed {
@@ -29,8 +31,8 @@ pub(super) async fn stream(view: View, name: String, lines: mpsc::Sender<Bytes>)
             if missed > 0 {
                 let _ = writeln!(text, "... {missed} events not shown: they come faster than they are taken");
             }
-            write_batch(&mut text, &batch);
-            drop(batch); // and its bytes, whoever waits for the line to be taken
+            write_events(&mut text, &seen);
+            drop(seen); // and its bytes, whoever waits for the line to be taken
             if lines.send(text.into()).await.is_err() {
                 return;
             }
@@ -40,16 +42,14 @@ pub(super) async fn stream(view: View, name: String, lines: mpsc::Sender<Bytes>)
     let _ = lines.send(format!("\"{name}\" is no longer in the configuration\n").into()).await;
 }
 
-fn write_batch(text: &mut String, batch: &Batch) {
-    for index in 0..batch.len() {
-        let origin = batch.origin(index);
+fn write_events(text: &mut String, seen: &Payload) {
+    for Event { record, bytes, origin, encoded } in Events::new(seen, 0) {
         let seconds = origin.received / 1_000_000_000;
         let (hours, minutes) = (seconds / 3600 % 24, seconds / 60 % 60);
         let _ = write!(text, "{hours:02}:{minutes:02}:{:02}Z ", seconds % 60);
         if let Some(peer) = origin.peer {
             let _ = write!(text, "{peer} ");
         }
-        let bytes = batch.bytes(index);
         let shown = &bytes[..bytes.len().min(MAX_SHOWN)];
         for character in String::from_utf8_lossy(shown).chars() {
             if character.is_control() && character != '\t' {
@@ -61,7 +61,8 @@ fn write_batch(text: &mut String, batch: &Batch) {
         if bytes.len() > MAX_SHOWN {
             let _ = write!(text, "... ({} bytes in all)", bytes.len());
         }
-        if batch.records()[index as usize].flags.contains(RecordFlags::TRUNCATED) {
+        let flags = seen.batch().records()[record as usize].flags;
+        if flags.contains(RecordFlags::TRUNCATED) && !encoded {
             text.push_str(" (truncated when received)");
         }
         text.push('\n');
@@ -72,7 +73,7 @@ fn write_batch(text: &mut String, batch: &Batch) {
 mod tests {
     use super::*;
     use event::batch::Parts;
-    use event::{Budget, DeviceId, Layout, Origin, Record, StreamId};
+    use event::{Batch, Budget, DeviceId, Layout, Origin, Record, StreamId};
 
     #[test]
     fn events_are_shown_without_what_would_disturb_a_terminal() {
@@ -87,7 +88,7 @@ mod tests {
             hold: Budget::new(1).share().nothing(),
         });
         let mut text = String::new();
-        write_batch(&mut text, &batch);
+        write_events(&mut text, &Payload::Raw(batch));
         assert_eq!(text, "01:01:01Z a\\u{1b}[31m\u{fffd} (truncated when received)\n");
     }
 }

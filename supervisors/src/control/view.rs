@@ -56,6 +56,8 @@ struct Told {
     phase: Phase,
     snapshot: Option<Arc<Snapshot>>,
     ways: Vec<WayView>,
+    /// How pipelines reach targets by name.
+    reroutes: Vec<WayView>,
     config: ConfigStatus,
 }
 
@@ -195,9 +197,9 @@ impl View {
     }
 
     /// A configuration is in force.
-    pub(crate) fn configured(&self, snapshot: Arc<Snapshot>, ways: Vec<WayView>) {
+    pub(crate) fn configured(&self, snapshot: Arc<Snapshot>, ways: Vec<WayView>, reroutes: Vec<WayView>) {
         let mut told = self.0.told.lock();
-        (told.snapshot, told.ways) = (Some(snapshot), ways);
+        (told.snapshot, told.ways, told.reroutes) = (Some(snapshot), ways, reroutes);
         told.config.loaded = self.0.clock.unix_nanos() / 1_000_000_000;
         told.config.generation += 1;
         told.config.errors.clear();
@@ -220,7 +222,8 @@ impl View {
         self.0.configurations.subscribe()
     }
 
-    /// Looks on at a device, or else a route, or else a target of this name.
+    /// Looks on at a device, or else a route, or else a target, or else a pipeline of this name: at what a device takes in,
+    /// and at what goes on to targets.
     ///
     /// # Errors
     /// When there is nothing of this name.
@@ -231,30 +234,43 @@ impl View {
             let wants = Wants::Device(DeviceId(device.id));
             return Ok(Tap::open(self.0.tables.iter().map(|table| (table.taps().clone(), wants.clone()))));
         }
-        let through = |pick: fn(&WayView) -> &String| -> Vec<&WayView> {
-            told.ways.iter().filter(|way| pick(way) == name).collect()
-        };
-        let mut ways = through(|way| &way.route);
-        if ways.is_empty() {
-            ways = through(|way| &way.target);
-        }
+        let ways = told.ways_of(name);
         if ways.is_empty() {
             return Err(told.unknown(name));
         }
-        let branches = |lane: usize| {
-            let branches: HashSet<_> =
-                ways.iter().filter_map(|way| way.branches.get(lane).copied()).collect();
-            Wants::Branches(branches)
+        let wants = |lane: usize| {
+            let of = |staged: bool| -> HashSet<_> {
+                let ways = ways.iter().filter(|way| way.sequence.is_empty() != staged);
+                ways.filter_map(|way| way.branches.get(lane).copied()).collect()
+            };
+            Wants::Ways { unchanged: of(false), staged: of(true) }
         };
         let tables = self.0.tables.iter().enumerate();
-        Ok(Tap::open(tables.map(|(lane, table)| (table.taps().clone(), branches(lane)))))
+        Ok(Tap::open(tables.map(|(lane, table)| (table.taps().clone(), wants(lane)))))
     }
 }
 
 impl Told {
+    /// The ways through a route, or else to a target, or else through a pipeline of this name.
+    fn ways_of(&self, name: &str) -> Vec<&WayView> {
+        let route: Vec<_> = self.ways.iter().filter(|way| way.route == name).collect();
+        if !route.is_empty() {
+            return route;
+        }
+        let all = || self.ways.iter().chain(&self.reroutes);
+        let target: Vec<_> = all().filter(|way| way.target == name).collect();
+        if !target.is_empty() {
+            return target;
+        }
+        all().filter(|way| way.sequence.pipelines.iter().any(|pipeline| pipeline == name)).collect()
+    }
+
     fn unknown(&self, name: &str) -> UnknownPoint {
         let devices = self.snapshot.iter().flat_map(|snapshot| &snapshot.devices).map(|device| &device.name);
-        let ways = self.ways.iter().flat_map(|way| [&way.route, &way.target]);
+        let ways = self
+            .ways
+            .iter()
+            .flat_map(|way| [&way.route, &way.target].into_iter().chain(&way.sequence.pipelines));
         let present: BTreeSet<&String> = devices.chain(ways).collect();
         let present: Vec<&str> = present.into_iter().map(String::as_str).collect();
         UnknownPoint { name: name.to_owned(), present: present.join(", ") }

@@ -113,9 +113,8 @@ impl Child for HttpConnection {
         Ok(())
     }
 
-    /// Boxed: ractor keeps room for the future of a message twice.
     async fn handle(&mut self, me: &Me<()>, (): ()) -> anyhow::Result<Next> {
-        Box::pin(self.live(me)).await
+        self.live(me).await
     }
 }
 

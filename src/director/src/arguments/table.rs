@@ -81,7 +81,7 @@ pub(crate) const FLAGS: &[Flag] = &[
     flag("test-device", Value("NAME"), Group::Run, "try every step to an agentless device (name or address)"),
     flag("top", Nothing, Group::Look, "the tree with rates, redrawn every second"),
     flag("stats", Nothing, Group::Look, "counters of devices and targets"),
-    flag("tap", Value("NAME"), Group::Look, "live events of a device, route or target"),
+    flag("tap", Value("NAME"), Group::Look, "live events of a device, route, pipeline or target"),
     flag("console", Nothing, Group::Look, "follow the log (-filter TEXT, -debug-level 1-5)"),
     flag("filter", Value("TEXT"), Group::Look, "with -console, -tap: only lines with this text"),
     flag("debug-level", Value("LEVEL"), Group::Look, "with -console: 1 errors ... 5 everything (default: 3)"),

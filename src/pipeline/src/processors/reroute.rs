@@ -9,7 +9,6 @@ use crate::output::Routing;
 use crate::source::Value;
 use crate::step::{Flow, Processor, Ran};
 use crate::template::{Missing, Template};
-use event::model::json_write;
 use std::sync::Arc;
 
 const ATTRIBUTES: [&str; 11] = [
@@ -124,13 +123,12 @@ impl Processor for Reroute {
             Mode::Move | Mode::Clone => false,
         };
         if stages {
-            let mut json = Vec::new();
-            json_write::write_event(&cx.event, &mut json)?;
+            let (mut json, mut text) = (Vec::new(), Vec::new());
+            cx.out.forms_for(Some(&routing)).write(&cx.event, &mut json, &mut text)?;
             cx.staged.retain(|other| other.routing.destination != routing.destination);
-            cx.staged.push(Staged { routing, json });
+            cx.staged.push(Staged { routing, json, text });
         } else if matches!(self.mode, Mode::Clone) {
-            let routing = cx.out.routing(&routing);
-            cx.put_out(Some(routing))?;
+            cx.put_out(Some(&routing))?;
         } else {
             // What an earlier reroute said and this one does not, stays.
             if let Some(before) = cx.routing.take() {

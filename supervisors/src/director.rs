@@ -63,7 +63,7 @@ impl Default for Options {
 
 /// A running Director.
 pub struct Director {
-    common: Common,
+    common: Arc<Common>,
     lanes: Lanes,
     groups: Groups,
     root: ActorRef<Order>,
@@ -151,7 +151,7 @@ impl Director {
         OpenFiles::raise();
         let lanes = Lanes::start(options.lanes)?;
         let quarantine = quarantine(&snapshot, &options);
-        let common = Common {
+        let common = Arc::new(Common {
             tree: Tree::new(options.clock.clone()),
             clock: options.clock,
             rng: options.rng,
@@ -159,7 +159,7 @@ impl Director {
             sockets: Sockets::default(),
             faults: Faults::default(),
             quarantine,
-        };
+        });
         let wiring = Wiring::new(lanes.clone());
         let storage = Storage::open(&snapshot, &common, &options.root, options.journal, &wiring.keys).await?;
         let custody = storage.as_ref().map(|storage| storage.custody().clone());
@@ -569,7 +569,7 @@ fn quarantine_keeper(quarantine: &Quarantine) -> ChildSpec {
     ChildSpec::new("quarantine", "keeper", Home::Control, make)
 }
 
-fn group(name: &str, common: &Common, announce: &Announce, children: Vec<ChildSpec>) -> ChildSpec {
+fn group(name: &str, common: &Arc<Common>, announce: &Announce, children: Vec<ChildSpec>) -> ChildSpec {
     let (common, announce) = (common.clone(), announce.clone());
     subtree(name, "group", move |context| Charge {
         path: Arc::clone(&context.path),
@@ -585,7 +585,12 @@ fn mistakes(found: Vec<Diagnostic>) -> anyhow::Error {
     anyhow::anyhow!(lines.join("\n"))
 }
 
-fn lane_children(common: &Common, lanes: &Lanes, wiring: &Wiring, announces: &[Announce]) -> Vec<ChildSpec> {
+fn lane_children(
+    common: &Arc<Common>,
+    lanes: &Lanes,
+    wiring: &Wiring,
+    announces: &[Announce],
+) -> Vec<ChildSpec> {
     let watched = lanes.clone();
     let watch = ChildSpec::new("watch", "watch", Home::Control, move || Ok(LaneWatch::new(watched.clone())));
     let mut children = vec![watch];

@@ -1,8 +1,9 @@
 //! What to do when a child ends: a pure function of its specification and its past.
 
-use actors::child::{Backoff, ChildSpec, Exit, Intensity, Restart};
+use actors::child::{ChildSpec, Exit, Restart, Rules};
 use seams::Rng;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Jitter takes away up to this part of a delay, so that what failed together does not return together.
@@ -22,9 +23,7 @@ pub enum Action {
 /// The policy for one child, with its past.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    restart: Restart,
-    backoff: Backoff,
-    intensity: Intensity,
+    rules: Arc<Rules>,
     failures: VecDeque<Instant>,
     consecutive: u32,
     began: Option<Instant>,
@@ -35,9 +34,7 @@ impl Policy {
     /// The policy of a specification, without a past.
     pub fn new(spec: &ChildSpec) -> Self {
         Self {
-            restart: spec.restart,
-            backoff: spec.backoff,
-            intensity: spec.intensity,
+            rules: Arc::clone(&spec.rules),
             failures: VecDeque::new(),
             consecutive: 0,
             began: None,
@@ -58,10 +55,11 @@ impl Policy {
     /// The child ended.
     pub fn on_exit(&mut self, now: Instant, exit: &Exit, rng: &Rng) -> Action {
         let lived = self.began.take().map_or(Duration::ZERO, |began| now.saturating_duration_since(began));
-        if lived >= self.backoff.reset_after {
+        let Rules { restart, backoff, intensity, .. } = &*self.rules;
+        if lived >= backoff.reset_after {
             self.consecutive = 0;
         }
-        match self.restart {
+        match restart {
             Restart::Never => return Action::Leave,
             Restart::OnFailure if !exit.is_failure() => return Action::Leave,
             Restart::OnFailure | Restart::Always => {}
@@ -69,15 +67,15 @@ impl Policy {
         if exit.is_failure() {
             self.failures.push_back(now);
         }
-        let recent = |at: &Instant| now.saturating_duration_since(*at) < self.intensity.within;
+        let recent = |at: &Instant| now.saturating_duration_since(*at) < intensity.within;
         while self.failures.front().is_some_and(|at| !recent(at)) {
             self.failures.pop_front();
         }
-        self.parked = self.failures.len() >= self.intensity.failures as usize;
+        self.parked = self.failures.len() >= intensity.failures as usize;
         if self.parked {
-            return Action::Park(now + self.intensity.retry_parked);
+            return Action::Park(now + intensity.retry_parked);
         }
-        let delay = self.backoff.first.saturating_mul(1 << self.consecutive.min(20)).min(self.backoff.most);
+        let delay = backoff.first.saturating_mul(1 << self.consecutive.min(20)).min(backoff.most);
         self.consecutive += 1;
         Action::RestartAt(now + jittered(delay, rng))
     }
@@ -92,7 +90,6 @@ mod tests {
     use super::*;
     use actors::child::{Home, StartError};
     use seams::SimulatedClock;
-    use std::sync::Arc;
 
     fn spec(restart: Restart) -> ChildSpec {
         let unfit = || StartError::Unfit(anyhow::anyhow!("never started in these tests"));
@@ -112,7 +109,7 @@ mod tests {
     #[test]
     fn delays_double_up_to_the_most_with_jitter_downwards() {
         let mut spec = spec(Restart::Always);
-        spec.intensity.failures = 100;
+        spec.rules_mut().intensity.failures = 100;
         let (time, rng) = (SimulatedClock::new(), Rng::seeded(1));
         let mut policy = Policy::new(&spec);
         let now = time.clock().now();

@@ -45,7 +45,7 @@ pub struct Charge {
     /// Its path; empty for the root.
     pub path: Arc<str>,
     /// What all actors share.
-    pub common: Common,
+    pub common: Arc<Common>,
     /// How it stops its children.
     pub stop_order: StopOrder,
     /// Children it starts with.
@@ -260,7 +260,7 @@ impl Ward {
             nursery: Nursery::new(self.me.clone()),
             pulse: child.pulse.clone(),
             generation: child.generation,
-            common: common.clone(),
+            common: Arc::clone(common),
             stopping: CancellationToken::new(),
             home: child.spec.home.clone(),
         };
@@ -318,7 +318,7 @@ impl Ward {
     }
 
     fn exited(&mut self, seat: Seat, exit: Exit) {
-        let common = self.charge.common.clone();
+        let common = Arc::clone(&self.charge.common);
         let Some(child) = self.children.get_mut(&seat) else { return };
         child.phase = Phase::Down;
         if exit.is_failure() {
@@ -390,7 +390,7 @@ impl Ward {
                 (started.stop)();
                 // A successor is not kept waiting by a peer that takes nothing: it takes over what is left.
                 let patience = if child.successor.is_some() { REPLACE_WITHIN } else { Duration::MAX };
-                let limit = child.spec.stop_within.min(patience);
+                let limit = child.spec.rules.stop_within.min(patience);
                 self.later(seat, limit, |name, generation| Order::Overdue { name, generation });
             }
             Phase::Down => self.forget(seat),
@@ -404,7 +404,7 @@ impl Ward {
             return;
         };
         if let Phase::Up(_) = child.phase {
-            tracing::warn!(path = &*child.path, limit = ?child.spec.stop_within, "did not stop in time; killed");
+            tracing::warn!(path = &*child.path, limit = ?child.spec.rules.stop_within, "did not stop in time; killed");
         }
         self.kill(seat, Duration::ZERO);
     }
@@ -441,7 +441,7 @@ impl Ward {
             if abandoned {
                 self.by_actor.remove(&started.cell.get_id());
                 self.exited(seat, Exit::Hung(time));
-            } else if activity == Activity::Working && time > child.spec.work_within {
+            } else if activity == Activity::Working && time > child.spec.rules.work_within {
                 self.kill(seat, time);
             }
         }

@@ -44,7 +44,7 @@ pub fn senders(
     lanes: &Lanes,
     places: &[PlaceId],
     spool: Option<&Spooled>,
-    common: &Common,
+    common: &Arc<Common>,
 ) -> anyhow::Result<Senders> {
     let show = match config.debug {
         TargetDebug::Off => Show::Nothing,
@@ -93,7 +93,7 @@ pub fn senders(
 }
 
 /// The subtree of a target.
-pub fn target_tree(name: &str, common: &Common, senders: &Senders) -> ChildSpec {
+pub fn target_tree(name: &str, common: &Arc<Common>, senders: &Senders) -> ChildSpec {
     let (common, children) = (common.clone(), Arc::clone(&senders.children));
     let stop_order = senders.stop_order;
     subtree(name, "target", move |context| Charge {

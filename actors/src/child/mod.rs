@@ -20,6 +20,6 @@ pub use faults::{Fault, Faults};
 pub use nursery::{Nursery, Order};
 pub use pulse::{Activity, Pulse};
 pub use spec::{
-    Backoff, ChildName, ChildSpec, Home, Intensity, Kind, Restart, StartContext, StartFn, Started,
+    Backoff, ChildName, ChildSpec, Home, Intensity, Kind, Restart, Rules, StartContext, StartFn, Started,
 };
 pub use tree::{Condition, NodeView, State, Tree};

@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use ractor::{Actor, ActorCell};
 use seams::{Clock, Disk, Rng};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -72,6 +72,39 @@ impl Default for Intensity {
     }
 }
 
+/// When a child is started again, and its time limits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// When it is started again.
+    pub restart: Restart,
+    /// How long to wait before that.
+    pub backoff: Backoff,
+    /// How many failures are too many.
+    pub intensity: Intensity,
+    /// Working longer than this on one thing is a hang.
+    pub work_within: Duration,
+    /// Time for an orderly end before it is killed.
+    pub stop_within: Duration,
+}
+
+impl Rules {
+    /// The usual rules with this restart rule. All children with them share them: there are thousands.
+    pub fn usual(restart: Restart) -> Arc<Self> {
+        static USUAL: LazyLock<[Arc<Rules>; 3]> = LazyLock::new(|| {
+            [Restart::Always, Restart::OnFailure, Restart::Never].map(|restart| {
+                Arc::new(Rules {
+                    restart,
+                    backoff: Backoff::default(),
+                    intensity: Intensity::default(),
+                    work_within: Duration::from_secs(10),
+                    stop_within: Duration::from_secs(5),
+                })
+            })
+        });
+        Arc::clone(&USUAL[restart as usize])
+    }
+}
+
 /// Where a child runs.
 #[derive(Clone)]
 pub enum Home {
@@ -99,16 +132,8 @@ pub struct ChildSpec {
     pub name: ChildName,
     /// What it is.
     pub kind: Kind,
-    /// When it is started again.
-    pub restart: Restart,
-    /// How long to wait before that.
-    pub backoff: Backoff,
-    /// How many failures are too many.
-    pub intensity: Intensity,
-    /// Working longer than this on one thing is a hang.
-    pub work_within: Duration,
-    /// Time for an orderly end before it is killed.
-    pub stop_within: Duration,
+    /// When it is started again, and its time limits.
+    pub rules: Arc<Rules>,
     /// Where it runs.
     pub home: Home,
     /// How to start it.
@@ -132,29 +157,28 @@ impl ChildSpec {
 
     /// A child that is started by a function of its own.
     pub fn with_start(name: impl Into<ChildName>, kind: Kind, home: Home, start: StartFn) -> Self {
-        Self {
-            name: name.into(),
-            kind,
-            restart: Restart::Always,
-            backoff: Backoff::default(),
-            intensity: Intensity::default(),
-            work_within: Duration::from_secs(10),
-            stop_within: Duration::from_secs(5),
-            home,
-            start,
-        }
+        Self { name: name.into(), kind, rules: Rules::usual(Restart::Always), home, start }
     }
 
     /// With another restart rule.
     pub fn restart(mut self, restart: Restart) -> Self {
-        self.restart = restart;
+        let is_usual = *self.rules == *Rules::usual(self.rules.restart);
+        match is_usual {
+            true => self.rules = Rules::usual(restart),
+            false => self.rules_mut().restart = restart,
+        }
         self
     }
 
     /// With another time for an orderly end.
     pub fn stop_within(mut self, limit: Duration) -> Self {
-        self.stop_within = limit;
+        self.rules_mut().stop_within = limit;
         self
+    }
+
+    /// Its rules, to change them for it alone.
+    pub fn rules_mut(&mut self) -> &mut Rules {
+        Arc::make_mut(&mut self.rules)
     }
 }
 
@@ -195,7 +219,7 @@ pub struct StartContext {
     /// Which life this is; no two that a supervisor starts share a number.
     pub generation: u32,
     /// What all actors share.
-    pub common: Common,
+    pub common: Arc<Common>,
     /// Set when it is asked to stop.
     pub stopping: CancellationToken,
     /// Where it runs.

@@ -21,10 +21,10 @@ use event::slab::SLAB_BYTES;
 use event::{Batch, Hold, Layout, Ledger, Origin, Record, RecordFlags, Slab, StreamId, UnixNanos};
 use protocol::framing::{Counters, Ending, Framer, Span};
 use seat::Found;
+use std::cell::Cell;
 use std::io;
 use std::mem;
 use std::net::SocketAddr;
-use std::ops::Range;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -51,7 +51,18 @@ struct Stream<S> {
     /// The beginning of a message that is not complete.
     rest: Vec<u8>,
     rest_hold: Hold,
+}
+
+thread_local! {
+    /// Room for what a read finds: a thread needs it once, not each of its connections.
+    static MESSAGES: Cell<Messages> = Cell::default();
+}
+
+/// The complete messages of one read.
+#[derive(Default)]
+struct Messages {
     spans: Vec<Span>,
+    /// One for each batch.
     chunks: Vec<Chunk>,
 }
 
@@ -146,14 +157,14 @@ impl<T: Transport> Connection<T> {
         Self { seat, transport }
     }
 
-    async fn open(&self, me: &Me<()>, wire: Wire, call: Call) -> bool {
+    async fn open(&self, me: &Me<()>, wire: Wire, call: Box<Call>) -> bool {
         let opened = tokio::select! {
             biased;
             () = me.stopping() => Err(Ended::Stopped),
             opened = me.waiting(self.transport.open(wire, &call.device.name, call.peer)) => opened,
         };
         match opened {
-            Ok(socket) => self.seat.open(me.context.generation, socket, call),
+            Ok(socket) => self.seat.open(me.context.generation, socket, *call),
             Err(ended) => {
                 self.seat.give_up();
                 call.ended(ended);
@@ -298,16 +309,7 @@ fn charge(device: &Device, events: u64, me: &Me<()>) -> Duration {
 impl<S: Socket> Stream<S> {
     fn new(socket: S, call: Call) -> Self {
         let rest_hold = call.device.share.nothing();
-        Self {
-            socket,
-            call,
-            counted: Counters::default(),
-            next_seq: 0,
-            rest: Vec::new(),
-            rest_hold,
-            spans: Vec::new(),
-            chunks: Vec::new(),
-        }
+        Self { socket, call, counted: Counters::default(), next_seq: 0, rest: Vec::new(), rest_hold }
     }
 
     fn need(&self) -> Need {
@@ -347,8 +349,11 @@ impl<S: Socket> Stream<S> {
                 }
             }
         }
-        let scanned = self.scan(&slab.bytes()[..filled]);
-        self.submit(slab, filled, hold, me.context.common.clock.unix_nanos());
+        let mut messages = MESSAGES.take();
+        messages.clear();
+        let scanned = self.scan(&slab.bytes()[..filled], &mut messages);
+        self.submit(&messages, slab, filled, hold, me.context.common.clock.unix_nanos());
+        MESSAGES.set(messages);
         if round_is_over(&round) {
             return round;
         }
@@ -359,13 +364,11 @@ impl<S: Socket> Stream<S> {
     }
 
     /// Finds the complete messages, one chunk for each batch, and what is left over.
-    fn scan(&mut self, received: &[u8]) -> Result<(), Ended> {
-        self.spans.clear();
-        self.chunks.clear();
+    fn scan(&mut self, received: &[u8], found: &mut Messages) -> Result<(), Ended> {
         let (mut from, mut outcome) = (0, Ok(()));
         loop {
-            let first = self.spans.len();
-            let scan = match self.call.framer.scan(&received[from..], MAX_BATCH_RECORDS, &mut self.spans) {
+            let first = found.spans.len();
+            let scan = match self.call.framer.scan(&received[from..], MAX_BATCH_RECORDS, &mut found.spans) {
                 Ok(scan) => scan,
                 Err(e) => {
                     let device = &*self.call.device.name;
@@ -375,11 +378,11 @@ impl<S: Socket> Stream<S> {
                     break;
                 }
             };
-            for span in &mut self.spans[first..] {
+            for span in &mut found.spans[first..] {
                 span.offset += from as u32;
             }
-            if self.spans.len() > first {
-                self.chunks.push(Chunk { end: self.spans.len(), contiguous: scan.contiguous });
+            if found.spans.len() > first {
+                found.chunks.push(Chunk { end: found.spans.len(), contiguous: scan.contiguous });
             }
             from += scan.consumed;
             if !scan.more {
@@ -393,17 +396,18 @@ impl<S: Socket> Stream<S> {
 
     /// Hands on the messages that were found. The rest keeps what it needs of the hold, the last batch takes what
     /// the slab takes, and what is left is given back.
-    fn submit(&mut self, slab: Slab, filled: usize, mut hold: Hold, now: UnixNanos) {
+    fn submit(&mut self, messages: &Messages, slab: Slab, filled: usize, mut hold: Hold, now: UnixNanos) {
+        let Messages { spans, chunks } = messages;
         self.count_messages();
         let rest_bytes = self.rest.len() as u32;
-        if self.spans.is_empty() {
+        if spans.is_empty() {
             self.rest_hold = hold.split(rest_bytes);
             return;
         }
         let (bytes, spare) = slab.freeze(filled);
         let slab_bytes = if spare.is_some() { filled } else { SLAB_BYTES.max(filled) };
         drop(spare);
-        let overhead = self.spans.len() * size_of::<Record>();
+        let overhead = spans.len() * size_of::<Record>();
         let mut batch_hold = hold.split(slab_bytes as u32);
         batch_hold.grow(overhead as u32);
         self.rest_hold = hold.split(rest_bytes);
@@ -411,19 +415,17 @@ impl<S: Socket> Stream<S> {
         self.call.device.touch(now);
         let mut batch_hold = Some(batch_hold);
         let mut first = 0;
-        for chunk in 0..self.chunks.len() {
-            let Chunk { end, contiguous } = self.chunks[chunk];
-            let last = end == self.spans.len();
+        for &Chunk { end, contiguous } in chunks {
+            let last = end == spans.len();
             let hold = batch_hold.take_if(|_| last).unwrap_or_else(|| self.call.device.share.nothing());
-            let batch = self.seal(bytes.clone(), first..end, contiguous, now, hold);
+            let batch = self.seal(bytes.clone(), &spans[first..end], contiguous, now, hold);
             self.next_seq = batch.next_seq();
             self.call.device.submit(&self.call.ledger, batch);
             first = end;
         }
     }
 
-    fn seal(&self, slab: Bytes, spans: Range<usize>, contiguous: bool, now: UnixNanos, hold: Hold) -> Batch {
-        let spans = &self.spans[spans];
+    fn seal(&self, slab: Bytes, spans: &[Span], contiguous: bool, now: UnixNanos, hold: Hold) -> Batch {
         let record = |span: &Span| Record {
             offset: span.offset,
             len: span.len,
@@ -469,20 +471,26 @@ impl<S: Socket> Stream<S> {
             return;
         }
         let received = mem::take(&mut self.rest);
-        self.spans.clear();
-        self.chunks.clear();
-        if let Err(e) = self.call.framer.finish(&received, &mut self.spans) {
+        let mut messages = Messages::default();
+        if let Err(e) = self.call.framer.finish(&received, &mut messages.spans) {
             tracing::warn!(device = &*self.call.device.name, peer = %self.call.peer, error = %e, "connection ended");
         }
-        if self.spans.is_empty() {
+        if messages.spans.is_empty() {
             return;
         }
-        self.chunks.push(Chunk { end: self.spans.len(), contiguous: false });
+        messages.chunks.push(Chunk { end: messages.spans.len(), contiguous: false });
         let mut slab = self.call.lane.slabs.take(received.len());
         slab.bytes_mut()[..received.len()].copy_from_slice(&received);
         let mut hold = mem::replace(&mut self.rest_hold, self.call.device.share.nothing());
         hold.grow(SLAB_BYTES as u32);
-        self.submit(slab, received.len(), hold, me.context.common.clock.unix_nanos());
+        self.submit(&messages, slab, received.len(), hold, me.context.common.clock.unix_nanos());
+    }
+}
+
+impl Messages {
+    fn clear(&mut self) {
+        self.spans.clear();
+        self.chunks.clear();
     }
 }
 

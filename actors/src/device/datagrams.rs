@@ -5,7 +5,7 @@
 //! 64 datagrams of 256 bytes cost one `recvmmsg` instead of 64 `recvfrom`.
 
 use std::io;
-use std::mem;
+use std::mem::{self, MaybeUninit};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -13,11 +13,16 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 const SLOTS: usize = 64;
 /// The longest datagram there is is a little shorter (RFC 768).
 const LONGEST: usize = 1 << 16;
+/// Between two slots, so that their beginnings, which is what most datagrams reach, do not all fall into the same few
+/// sets of the caches. An odd number of cache lines.
+const STAGGER_BYTES: usize = 7 * 64;
 
 /// Received datagrams that nobody took yet.
 pub struct Inbox {
     bytes: Box<[u8]>,
     slot_bytes: usize,
+    /// From the beginning of a slot to that of the next.
+    stride: usize,
     received: Vec<Received>,
     next: usize,
     /// How many to ask for: a busy socket is asked for more.
@@ -45,8 +50,9 @@ impl Inbox {
     /// An empty inbox for datagrams of at most so many bytes; the rest of longer ones is cut.
     pub fn new(longest: usize) -> Self {
         let slot_bytes = longest.clamp(1, LONGEST);
-        let bytes = vec![0; SLOTS * slot_bytes].into_boxed_slice();
-        Self { bytes, slot_bytes, received: Vec::with_capacity(SLOTS), next: 0, ask: 1 }
+        let stride = slot_bytes.next_multiple_of(64) + STAGGER_BYTES;
+        let bytes = vec![0; SLOTS * stride].into_boxed_slice();
+        Self { bytes, slot_bytes, stride, received: Vec::with_capacity(SLOTS), next: 0, ask: 1 }
     }
 
     /// Whether all datagrams were taken.
@@ -62,7 +68,7 @@ impl Inbox {
     /// The next datagram; it stays.
     pub fn first(&self) -> Option<Datagram<'_>> {
         let Received { peer, len } = *self.received.get(self.next)?;
-        let slot = &self.bytes[self.next * self.slot_bytes..][..self.slot_bytes];
+        let slot = &self.bytes[self.next * self.stride..][..self.slot_bytes];
         let kept = len.min(self.slot_bytes);
         Some(Datagram { peer, bytes: &slot[..kept], cut: len - kept })
     }
@@ -95,14 +101,18 @@ impl Inbox {
 
     #[allow(unsafe_code, reason = "recvmmsg has no safe wrapper among the project's crates")]
     fn receive_many(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
-        // SAFETY: all of these are plain C structures for which zeros are valid.
-        let mut names: [libc::sockaddr_storage; SLOTS] = unsafe { mem::zeroed() };
-        let mut vectors: [libc::iovec; SLOTS] = unsafe { mem::zeroed() };
-        let mut headers: [libc::mmsghdr; SLOTS] = unsafe { mem::zeroed() };
-        let slots = self.bytes.chunks_exact_mut(self.slot_bytes);
+        // Of 13 KiB only what is asked for is filled in.
+        let mut names = [const { MaybeUninit::<libc::sockaddr_storage>::uninit() }; SLOTS];
+        let mut vectors = [const { MaybeUninit::<libc::iovec>::uninit() }; SLOTS];
+        let mut headers = [const { MaybeUninit::<libc::mmsghdr>::uninit() }; SLOTS];
+        let slots = self.bytes.chunks_exact_mut(self.stride);
         let messages = headers.iter_mut().zip(&mut names).zip(&mut vectors).zip(slots);
         for (((header, name), vector), slot) in messages.take(self.ask) {
-            *vector = libc::iovec { iov_base: slot.as_mut_ptr().cast(), iov_len: slot.len() };
+            let slot = &mut slot[..self.slot_bytes];
+            let vector =
+                vector.write(libc::iovec { iov_base: slot.as_mut_ptr().cast(), iov_len: slot.len() });
+            // SAFETY: plain C structures for which zeros are valid.
+            let (name, header) = unsafe { (name.write(mem::zeroed()), header.write(mem::zeroed())) };
             header.msg_hdr.msg_name = (&raw mut *name).cast();
             header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
             header.msg_hdr.msg_iov = vector;
@@ -115,14 +125,16 @@ impl Inbox {
         let result = unsafe {
             libc::recvmmsg(
                 socket.as_raw_fd(),
-                headers.as_mut_ptr(),
+                headers.as_mut_ptr().cast(),
                 self.ask as libc::c_uint,
                 flags as _,
                 std::ptr::null_mut(),
             )
         };
         let count = usize::try_from(result).map_err(|_| io::Error::last_os_error())?;
-        for (header, name) in headers.iter().zip(&names).take(count) {
+        for (header, name) in headers.iter().zip(&names).take(count.min(self.ask)) {
+            // SAFETY: the first `ask` of both were filled in above.
+            let (header, name) = unsafe { (header.assume_init_ref(), name.assume_init_ref()) };
             self.received.push(Received { peer: peer(name), len: header.msg_len as usize });
         }
         Ok(count)

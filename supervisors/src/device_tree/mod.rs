@@ -39,7 +39,7 @@ impl DeviceTree {
     }
 
     /// The subtree as a child of the devices.
-    pub fn spec(&self, name: &str, common: &Common) -> ChildSpec {
+    pub fn spec(&self, name: &str, common: &Arc<Common>) -> ChildSpec {
         let (common, tree) = (common.clone(), self.clone());
         subtree(name, "device", move |context| Charge {
             path: Arc::clone(&context.path),

@@ -40,7 +40,7 @@ pub(super) enum Sitting<S> {
 /// What a new life finds.
 pub(super) enum Found {
     /// A connection whose transport is to be opened.
-    New(Wire, Call),
+    New(Wire, Box<Call>),
     /// An open connection to read on from.
     Open(Wire),
     /// Nothing more to do.
@@ -67,7 +67,7 @@ impl<S: Socket> Seat<S> {
                 };
                 let wire = Wire::new(socket)?;
                 *self.0.wire.lock() = Some(wire.clone());
-                Ok(Found::New(wire, call))
+                Ok(Found::New(wire, Box::new(call)))
             }
             Sitting::Opening => {
                 *sitting = Sitting::Over;

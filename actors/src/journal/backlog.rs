@@ -65,7 +65,7 @@ struct Resumed {
 }
 
 /// A batch that was read and is to be dispatched.
-pub(super) struct Next {
+pub struct Next {
     owed: Owed,
     stored: Stored,
 }
@@ -122,13 +122,14 @@ impl Backlog {
         self.len() == 0
     }
 
-    pub(super) fn share(&self) -> &Share {
+    /// The budget that what is read takes.
+    pub fn share(&self) -> &Share {
         &self.0.share
     }
 
     /// Reads some of what comes next; nothing at the end. What is read is still to be [dispatched](Self::dispatch).
     /// Blocks.
-    pub(super) fn read(&self) -> Result<Vec<Next>, ReadError> {
+    pub fn read(&self) -> Result<Vec<Next>, ReadError> {
         let mut left = self.0.left.lock();
         let (mut read, mut bytes) = (Vec::new(), 0);
         let wanted: Vec<Owed> = left.owed.iter().take(256).cloned().collect();
@@ -166,7 +167,7 @@ impl Backlog {
     }
 
     /// Goes on with a batch, which takes this of the budget.
-    pub(super) fn dispatch(&self, next: Next, hold: Hold) {
+    pub fn dispatch(&self, next: Next, hold: Hold) {
         let Inner { custody, lanes, flow_of, .. } = &*self.0;
         let Next { owed, stored } = next;
         let mut left = self.0.left.lock();
@@ -207,7 +208,7 @@ impl Backlog {
     }
 
     /// All of it was dispatched; what became of it.
-    pub(super) fn finish(&self) -> Summary {
+    pub fn finish(&self) -> Summary {
         let mut left = self.0.left.lock();
         left.streams.clear();
         left.reader = None;
@@ -220,7 +221,7 @@ impl Backlog {
 
 impl Next {
     /// Memory that it takes.
-    pub(super) fn bytes(&self) -> u32 {
+    pub fn bytes(&self) -> u32 {
         let records = self.stored.records.len() * size_of::<event::Record>();
         u32::try_from(self.stored.slab.len() + records).unwrap_or(u32::MAX)
     }

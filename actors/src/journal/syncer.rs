@@ -85,7 +85,7 @@ fn something_to_sync(custody: &Custody, leash: &Leash, last: Instant) -> bool {
 
 impl Custody {
     /// Syncs what was written and acknowledges it. Blocks.
-    pub(super) fn sync_and_acknowledge(&self) -> Result<(), SyncError> {
+    pub fn sync_and_acknowledge(&self) -> Result<(), SyncError> {
         let synced = self.0.journal.sync();
         match &synced {
             Ok(durable) => self.acknowledge_before(*durable),

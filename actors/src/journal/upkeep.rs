@@ -91,7 +91,7 @@ impl Child for Upkeep {
 
 impl Custody {
     /// One round. Returns what is wrong. Blocks.
-    pub(super) fn look_after(&self, segment_bytes: u64) -> Option<String> {
+    pub fn look_after(&self, segment_bytes: u64) -> Option<String> {
         let journal = &self.0.journal;
         self.refresh();
         let persisted = journal.persist_cursors().err().map(|e| e.to_string());

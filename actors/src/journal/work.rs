@@ -105,7 +105,7 @@ impl Letter {
 
 impl Custody {
     /// Takes in what came, waiting for it at most so long, and writes until nothing is left. Blocks.
-    pub(super) fn write(&self, wait: Duration) -> Result<(), AppendError> {
+    pub fn write(&self, wait: Duration) -> Result<(), AppendError> {
         // A writer that was given up may still be at it: letters stay in order.
         let _turn = self.0.turn.lock();
         let letters = self.letters(wait);

@@ -46,15 +46,20 @@ impl Writing {
 
 /// Why something can't be done at present.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Trouble {
+pub enum Trouble {
+    /// The journal can't be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// It takes nothing.
     #[error(transparent)]
     Append(#[from] AppendError),
+    /// It can't be synced.
     #[error(transparent)]
     Sync(#[from] SyncError),
+    /// It can't be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// A file operation failed.
     #[error(transparent)]
     Disk(#[from] DiskError),
 }
@@ -73,7 +78,7 @@ impl Spool {
     }
 
     /// Appends what is to be on disk, and keeps house. `last`: nothing comes after it.
-    pub(super) fn work(self: &Arc<Self>, last: bool) -> Result<(), Trouble> {
+    pub fn work(self: &Arc<Self>, last: bool) -> Result<(), Trouble> {
         // One at a time: an actor that died may have left a step behind.
         let mut writing = self.writing.lock();
         let store = match self.store.get() {

@@ -44,6 +44,7 @@ mod store;
 mod tests;
 pub mod writer;
 
+pub use append::Trouble;
 pub use gate::Gate;
 pub use reader::SpoolReader;
 pub use schedule::{Schedule, SpoolSchedule};

@@ -7,7 +7,7 @@
 
 use journal::Position;
 use seams::Disk;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::io;
 use std::path::Path;
@@ -15,7 +15,7 @@ use std::path::Path;
 const FILE: &str = "delivered-in-part";
 
 /// For a record that is known by its position and time stamp, how many records of its batch were delivered.
-pub(super) type InPart = HashMap<(Position, u64), u32>;
+pub(super) type InPart = BTreeMap<(Position, u64), u32>;
 
 /// Reads the file; what can't be read is not known.
 pub(super) fn load(disk: &dyn Disk, folder: &Path) -> InPart {

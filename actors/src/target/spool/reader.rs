@@ -74,7 +74,7 @@ impl Spool {
     }
 
     /// Reads as much as there is room for, in steps.
-    pub(super) fn read_back(self: &Arc<Self>, set_aside: bool) -> Result<(), ReadError> {
+    pub fn read_back(self: &Arc<Self>, set_aside: bool) -> Result<(), ReadError> {
         // One at a time: an actor that died may have left a step behind.
         let mut reading = self.reading.lock();
         let Some(store) = self.store.get() else { return Ok(()) };

@@ -117,13 +117,13 @@ impl Spool {
     // === for gates ===
 
     /// A gate was started for a sender, one of so many.
-    pub(super) fn bind(self: &Arc<Self>, port: usize, ports: usize, door: Arc<dyn Door>) {
+    pub fn bind(self: &Arc<Self>, port: usize, ports: usize, door: Arc<dyn Door>) {
         self.with(|state, aside| state.bind(port, ports, door, aside));
         self.read.notify_one();
     }
 
     /// Deliveries for a sender.
-    pub(super) fn offer(self: &Arc<Self>, port: usize, deliveries: impl IntoIterator<Item = Delivery>) {
+    pub fn offer(self: &Arc<Self>, port: usize, deliveries: impl IntoIterator<Item = Delivery>) {
         let now = self.environment.clock.now();
         let to_disk = self.with(|state, aside| {
             for delivery in deliveries {
@@ -152,7 +152,8 @@ impl Spool {
         }
     }
 
-    pub(super) fn begin_to_close(&self) {
+    /// Begins what [`is_closed`](Self::is_closed) tells the end of.
+    pub fn begin_to_close(&self) {
         self.with(|state, aside| {
             state.closing = true;
             if matches!(state.mode, Mode::Returning { .. }) {
@@ -164,7 +165,8 @@ impl Spool {
         self.write.notify_one();
     }
 
-    pub(super) fn is_closed(&self) -> bool {
+    /// Whether nothing is in memory only any more.
+    pub fn is_closed(&self) -> bool {
         self.state.lock().is_closed(self.environment.clock.now())
     }
 
@@ -216,7 +218,7 @@ impl Spool {
     }
 
     /// Time passes.
-    pub(super) fn tick(self: &Arc<Self>) {
+    pub fn tick(self: &Arc<Self>) {
         let now = self.environment.clock.now();
         self.with(|state, aside| {
             let before = state.mode;

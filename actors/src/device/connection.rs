@@ -225,6 +225,8 @@ struct Need {
     room: u32,
     /// A message is half-way there.
     incomplete: bool,
+    /// What it has of it is beyond the budget.
+    overdraws: bool,
     /// Something may be there without news from the peer.
     has_more: bool,
 }
@@ -292,7 +294,7 @@ impl Need {
     /// Waits for budget. Only an incomplete message holds some already (R4).
     async fn take(&self, device: &Device) -> Hold {
         match self.incomplete {
-            true => device.share.take_for_incomplete(self.room).await,
+            true => device.share.take_for_incomplete(self.room, self.overdraws).await,
             false => device.share.take(self.room).await,
         }
     }
@@ -314,7 +316,8 @@ impl<S: Socket> Stream<S> {
 
     fn need(&self) -> Need {
         let room = (self.rest.len() * 2).max(SLAB_BYTES) as u32;
-        Need { room, incomplete: !self.rest.is_empty(), has_more: self.socket.has_more() }
+        let (incomplete, overdraws) = (!self.rest.is_empty(), self.rest_hold.overdraws());
+        Need { room, incomplete, overdraws, has_more: self.socket.has_more() }
     }
 
     /// Reads what there is into a slab of `room` bytes and submits the messages in it. Does not wait, so

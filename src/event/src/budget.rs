@@ -200,8 +200,12 @@ impl Share {
 
     /// Takes bytes for the rest of a message whose beginning is already held (R4): waits for budget
     /// or for the one permission to overdraw, whichever comes first. The permission stays with
-    /// the bytes, so there is never more than one message's worth beyond the budget.
-    pub async fn take_for_incomplete(&self, bytes: u32) -> Hold {
+    /// the bytes, so there is never more than one message's worth beyond the budget. `overdraws` says whether that
+    /// beginning [has it](Hold::overdraws) already: then there is nobody to wait for but itself.
+    pub async fn take_for_incomplete(&self, bytes: u32, overdraws: bool) -> Hold {
+        if overdraws {
+            return self.nothing().more(bytes);
+        }
         let permission = Arc::clone(&self.pot().overdraw).acquire_owned();
         tokio::select! {
             biased;
@@ -251,6 +255,11 @@ impl Hold {
     /// How many bytes are held.
     pub fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Whether it has the one permission to go beyond the budget (R4).
+    pub fn overdraws(&self) -> bool {
+        self.overdraw.is_some()
     }
 
     /// Takes more without waiting; may go beyond the budget (R1).
@@ -403,10 +412,10 @@ mod tests {
         let budget = Budget::new(100);
         let (a, b) = (budget.share(), budget.share());
         let _full = a.try_take(100).expect("the first may take all");
-        let mut first = pin!(a.take_for_incomplete(500));
+        let mut first = pin!(a.take_for_incomplete(500, false));
         let Poll::Ready(hold) = poll(first.as_mut()) else { panic!("must not wait") };
         assert_eq!(budget.used(), 600);
-        let mut second = pin!(b.take_for_incomplete(10));
+        let mut second = pin!(b.take_for_incomplete(10, false));
         assert!(poll(second.as_mut()).is_pending());
         drop(hold);
         assert!(poll(second).is_ready());
@@ -419,6 +428,20 @@ mod tests {
         assert!(share.try_take(500).is_some());
         let _some = share.try_take(1);
         assert!(share.try_take(500).is_none());
+    }
+
+    #[test]
+    fn a_message_that_overdraws_does_not_wait_for_itself() {
+        let budget = Budget::new(1000);
+        let (a, b) = (budget.share(), budget.share());
+        let _others = b.try_take(900).expect("there is room");
+        let Poll::Ready(first) = poll(pin!(a.take_for_incomplete(300, false))) else { panic!("it waits") };
+        assert!(first.overdraws());
+        let Poll::Ready(second) = poll(pin!(a.take_for_incomplete(300, first.overdraws()))) else {
+            panic!("it waits for the permission that it has")
+        };
+        assert_eq!((budget.used(), second.overdraws()), (1500, false));
+        assert!(poll(pin!(b.take_for_incomplete(1, false))).is_pending(), "one message at a time");
     }
 
     #[test]

@@ -97,6 +97,8 @@ pub struct Reading {
     finish: bool,
     room: u32,
     holds_some: bool,
+    /// What it holds is beyond the budget.
+    overdraws: bool,
 }
 
 /// How a read went.
@@ -111,7 +113,7 @@ impl Reading {
     /// Waits for the budget it takes.
     pub async fn budget(&self, device: &Device) -> Hold {
         match self.holds_some {
-            true => device.share.take_for_incomplete(self.room).await,
+            true => device.share.take_for_incomplete(self.room, self.overdraws).await,
             false => device.share.take(self.room).await,
         }
     }
@@ -225,7 +227,8 @@ impl FileStream {
         // Only held lines hold some budget already (R4).
         let holds_some = self.joined.as_ref().is_some_and(|joined| joined.joiner.held_lines() > 0);
         let room = self.room as u32;
-        Ok(Look::Read(Reading { stat, now, finish, room, holds_some }))
+        let overdraws = self.joined.as_ref().is_some_and(|joined| joined.hold.overdraws());
+        Ok(Look::Read(Reading { stat, now, finish, room, holds_some, overdraws }))
     }
 
     /// Reads what is in memory anyway, or says from where to read the rest.

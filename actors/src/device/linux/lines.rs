@@ -106,7 +106,7 @@ impl Intake {
         let bytes = (rest.bytes.len() * 2).max(SLAB_BYTES);
         let mut hold = match rest.bytes.is_empty() {
             true => self.device.share.take(bytes as u32).await,
-            false => self.device.share.take_for_incomplete(bytes as u32).await,
+            false => self.device.share.take_for_incomplete(bytes as u32, rest.hold.overdraws()).await,
         };
         let mut slab = self.lane.slabs.take(bytes);
         slab.bytes_mut()[..rest.bytes.len()].copy_from_slice(&rest.bytes);

@@ -768,7 +768,8 @@ impl Claim {
     }
 
     /// Another branch for the same batch, chosen on the way (a pipeline's own routing). Only the
-    /// first who asks gets it: after a loss the branch is dispatched like any other.
+    /// first who asks gets it: after a loss the branch is dispatched like any other. So it is where something older of
+    /// the stream is dispatched on that branch once more, and not over the way yet: that goes first.
     pub fn fork(&self, branch: BranchId, from: u32) -> Option<Claim> {
         let Owner::Book(book, ticket) = &self.owner else { return None };
         let mut state = book.0.lock();
@@ -777,10 +778,15 @@ impl Claim {
         if state.entry(index).parts.iter().any(|p| p.branch == branch) {
             return None;
         }
+        let is_preceded = state.is_preceded(index, branch);
         let part = state.add_part(index, branch, from);
         if let Some(scribe) = state.scribe_of(index) {
             let entry = state.entry(index).serial;
             scribe.note(Note::Owed { entry, branch, from });
+        }
+        if is_preceded {
+            state.dispatch(book, index);
+            return None;
         }
         let entry = state.entry(index);
         entry.parts[part].status = Status::Out;
@@ -817,9 +823,9 @@ impl Drop for Claim {
         if let Some(flow) = &state.branches[branch.0 as usize].flow {
             flow.repeated.add(u64::from(self.len - settled_to));
         }
+        state.fence_after(index, branch);
         // Where its actor lives on, nobody will vacate the place: dispatch it again now.
         if state.is_up(branch) {
-            state.fence_after(index, branch);
             let first = state.branches[branch.0 as usize].path[0];
             state.dispatch_waiting(book, first);
         }
@@ -827,8 +833,20 @@ impl Drop for Claim {
 }
 
 impl State {
-    /// A claim got lost while everybody is in place: later batches of its stream on the same branch
-    /// are fenced too, so that they don't overtake it.
+    /// Whether something older of the same stream waits for a branch, or is at its beginning.
+    fn is_preceded(&mut self, index: usize, branch: BranchId) -> bool {
+        if self.branches[branch.0 as usize].outstanding == 0 {
+            return false;
+        }
+        let stream = self.entry(index).stream;
+        let Some(stream) = &self.streams[stream] else { return false };
+        let older = stream.entries.iter().take_while(|entry| **entry != index);
+        let behind = |part: &Part| part.branch == branch && part.status != Status::Done && part.at == 0;
+        older.filter_map(|entry| self.entries[*entry].as_ref()).any(|entry| entry.parts.iter().any(behind))
+    }
+
+    /// A claim got lost: later batches of its stream on the same branch are fenced too, so that they don't overtake it,
+    /// also where they have left a place behind them that nobody is in now.
     fn fence_after(&mut self, index: usize, branch: BranchId) {
         let stream = self.entry(index).stream;
         let Some(stream) = &self.streams[stream] else {

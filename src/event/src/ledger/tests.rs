@@ -197,6 +197,27 @@ fn a_claim_that_is_dropped_in_place_does_not_let_later_ones_overtake() {
 }
 
 #[test]
+fn a_claim_that_is_dropped_while_a_place_before_is_empty_is_not_overtaken() {
+    let house = House::new();
+    let ledger = house.ledger(1);
+    let (stage, sender) = (house.book.add_place(), house.book.add_place());
+    let branch = house.book.add_branch([stage, sender], None);
+    let mailbox = Arc::<Mailbox>::default();
+    house.book.occupy(sender, None);
+    house.book.occupy(stage, Some(mailbox.clone()));
+    ledger.submit(house.batch(1, 0, 1));
+    ledger.submit(house.batch(1, 1, 1));
+    house.route_all(&[branch]);
+    let (first, second) = (take(&mailbox).1, take(&mailbox).1);
+    assert!(first.advance() && second.advance());
+    house.book.vacate(stage, 1);
+    drop(first);
+    assert!(!second.is_current(), "it would overtake the first");
+    house.book.occupy(stage, Some(mailbox.clone()));
+    assert_eq!([take(&mailbox), take(&mailbox)].map(|(batch, _)| batch.first_seq()), [0, 1]);
+}
+
+#[test]
 fn a_predecessor_that_leaves_late_vacates_nothing() {
     let house = House::new();
     let ledger = house.ledger(1);
@@ -314,6 +335,32 @@ fn a_fork_is_granted_once_and_repeated_through_its_path() {
     let (_, again) = take(&box_a);
     assert_eq!(again.branch(), other);
     again.settle(Settled::Delivered);
+    assert_eq!(house.book.open_batches(), 0);
+}
+
+#[test]
+fn a_fork_does_not_overtake_an_older_one_that_is_dispatched_again() {
+    let house = House::new();
+    let ledger = house.ledger(1);
+    let (stage, target) = (house.book.add_place(), house.book.add_place());
+    let (way, chosen) = (house.book.add_branch([stage], None), house.book.add_branch([stage, target], None));
+    let mailbox = Arc::<Mailbox>::default();
+    house.book.occupy(stage, Some(mailbox.clone()));
+    ledger.submit(house.batch(1, 0, 1));
+    ledger.submit(house.batch(1, 1, 1));
+    house.route_all(&[way]);
+    let (_, claim) = take(&mailbox);
+    drop(claim.fork(chosen, 0).expect("the first who asks"));
+    claim.settle(Settled::Delivered);
+    house.book.occupy(target, None);
+    let (_, claim) = take(&mailbox);
+    assert!(claim.fork(chosen, 0).is_none(), "the older one goes first");
+    claim.settle(Settled::Delivered);
+    for seq in 0..2 {
+        let (batch, claim) = take(&mailbox);
+        assert_eq!((batch.first_seq(), claim.branch()), (seq, chosen));
+        claim.settle(Settled::Delivered);
+    }
     assert_eq!(house.book.open_batches(), 0);
 }
 

@@ -2,10 +2,13 @@
 //!
 //! * [`linux_host`]: a Linux host as SSH shows it: sign-in, a small shell and file system, a journal;
 //! * [`windows_host`]: a Windows host as WinRM shows it: sign-in, sealed messages, subscriptions, shells, WMI;
+//! * [`deterministic`]: pure pieces in small worlds that a seed drives; [`shrink`]: the smallest plan that fails;
 //! * [`python`]: an environment for counterparts that others wrote.
 
 #![forbid(unsafe_code)]
 
+pub mod deterministic;
 pub mod linux_host;
 pub mod python;
+pub mod shrink;
 pub mod windows_host;

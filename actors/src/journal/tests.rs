@@ -201,6 +201,31 @@ fn a_batch_of_which_a_part_is_settled_goes_on_with_the_rest() {
 }
 
 #[test]
+fn what_was_resumed_and_is_resumed_once_more_is_owed_to_the_same() {
+    let disk = SimulatedDisk::new(Rng::seeded(1));
+    let (house, _) = open(&disk, Level::Written, &["out", "late"]);
+    Source::new(&house).send(&house, 10);
+    house.route();
+    house.targets[0].1.claims().remove(0).settle(Settled::Delivered);
+    house.write().expect("written");
+    let mut disk = disk;
+    for _ in 0..3 {
+        disk = disk.process_killed();
+        let (house, found) = open(&disk, Level::Written, &["out", "late"]);
+        assert_eq!(found.owed.len(), 1);
+        let flow_of = Arc::new(|_, _: &str| Arc::default());
+        let backlog = Backlog::new(house.custody.clone(), found, house.lanes.clone(), 1 << 30, flow_of);
+        for next in backlog.read().expect("read") {
+            let hold = backlog.share().try_take(next.bytes()).expect("there is room");
+            backlog.dispatch(next, hold);
+        }
+        house.write().expect("written");
+    }
+    let (house, found) = open(&disk.process_killed(), Level::Written, &["out", "late"]);
+    assert_eq!(house.resume(found).0, [vec![], vec![(0, 0)]]);
+}
+
+#[test]
 fn what_is_owed_to_what_is_gone_is_counted_and_settled() {
     let disk = SimulatedDisk::new(Rng::seeded(1));
     let (house, _) = open(&disk, Level::Written, &["out", "gone"]);

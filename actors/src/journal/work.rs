@@ -177,11 +177,13 @@ impl Work {
                 self.open.insert(entry, Open::new(identity, batch.clone(), Place::Nowhere));
                 self.waiting.push_back(Waiting::Batch { entry, batch, acknowledge });
             }
-            Note::Resumed { entry, batch, at } => {
+            Note::Resumed { entry, batch, at, owed } => {
                 let of_this_life = Identity { life: custody.0.life, stream: batch.stream().0 };
                 let identity = self.known.remove(&at).unwrap_or(of_this_life);
                 let place = Place::At { position: at, written: 0 };
-                self.open.insert((lane, entry), Open::new(identity, batch, place));
+                // All of it, or the next settlement that is noted would let the others off.
+                let open = Open { owed, ..Open::new(identity, batch, place) };
+                self.open.insert((lane, entry), open);
             }
             Note::Routed { entry, branches } => self.change((lane, entry), |open| {
                 open.owed = branches.iter().map(|branch| (*branch, 0)).collect();

@@ -590,7 +590,8 @@ impl Ledger {
         let mut state = self.book.0.lock();
         let index = self.enter(&mut state, batch, bytes);
         let Entry { batch, serial, .. } = state.entry(index);
-        let note = Note::Resumed { entry: *serial, batch: batch.clone(), at };
+        let known = owed.unwrap_or_default().iter().map(|(branch, from)| (*branch, len.min(*from)));
+        let note = Note::Resumed { entry: *serial, batch: batch.clone(), at, owed: known.collect() };
         if let Some(scribe) = &state.scribe {
             scribe.note(note);
         }

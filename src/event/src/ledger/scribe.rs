@@ -36,6 +36,9 @@ pub enum Note {
         batch: Batch,
         /// Where it is kept.
         at: u64,
+        /// Who owes it, each from a record on, and who does not any more: from its end on; nobody where it is yet to be
+        /// routed.
+        owed: SmallVec<[(BranchId, u32); 2]>,
     },
     /// These branches owe all of it, and no others do unless another note says so.
     Routed {

@@ -138,7 +138,11 @@ impl Journal {
         if !state.segments.get(1).is_some_and(condition) {
             return None;
         }
-        state.segments.pop_front()
+        let oldest = state.segments.pop_front()?;
+        // Its file will be another segment's: syncing it is that one's business.
+        state.unsynced.retain(|unsynced| unsynced.id != oldest.id);
+        state.failed.retain(|&failed| failed != oldest.id);
+        Some(oldest)
     }
 
     /// A segment is as old as its youngest record, which is older than the next segment.

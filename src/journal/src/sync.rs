@@ -46,13 +46,16 @@ impl Journal {
                 due.pop_front();
                 continue;
             };
-            self.note_failure(unsynced.id);
+            let failed = unsynced.id;
             due.pop_front();
-            // Those not tried are due again, before what was written to meanwhile.
-            let mut state = shared.state.lock();
-            let known: Vec<SegmentId> = due.iter().map(|unsynced| unsynced.id).collect();
-            let later = std::mem::replace(&mut state.unsynced, due);
-            state.unsynced.extend(later.into_iter().filter(|unsynced| !known.contains(&unsynced.id)));
+            {
+                // Those not tried are due again, before what was written to meanwhile.
+                let mut state = shared.state.lock();
+                let known: Vec<SegmentId> = due.iter().map(|unsynced| unsynced.id).collect();
+                let later = std::mem::replace(&mut state.unsynced, due);
+                state.unsynced.extend(later.into_iter().filter(|unsynced| !known.contains(&unsynced.id)));
+            }
+            self.note_failure(failed);
             return Err(error.into());
         }
         let mut state = shared.state.lock();
@@ -89,7 +92,8 @@ impl Journal {
     }
 
     /// Marks a segment as one that has to be copied, in memory and for the next process: the kernel tells a
-    /// failure once.
+    /// failure once. One that was given back meanwhile may have told the failure of a segment that has its file now: then
+    /// all that are unsynced are copied.
     fn note_failure(&self, id: SegmentId) {
         let (disk, marker) = (&self.0.environment.disk, self.0.folder.join(SYNC_FAILED_FILE));
         // If it can't be made on this failing disk, all depends on the process living on until the copy.
@@ -97,9 +101,15 @@ impl Journal {
         let mut state = self.0.state.lock();
         state.failure_marked |= made;
         state.counters.sync_failures += 1;
-        state.unsynced.retain(|unsynced| unsynced.id != id);
-        if !state.failed.contains(&id) {
-            state.failed.push(id);
+        let concerned: Vec<SegmentId> = match state.index_of(id) {
+            Some(_) => vec![id],
+            None => state.unsynced.iter().map(|unsynced| unsynced.id).collect(),
+        };
+        state.unsynced.retain(|unsynced| !concerned.contains(&unsynced.id));
+        for id in concerned {
+            if !state.failed.contains(&id) {
+                state.failed.push(id);
+            }
         }
     }
 
@@ -151,6 +161,7 @@ impl Journal {
             }
         })?;
         copy(&*old, &*material.file, bounds.limit)
+            .and_then(|()| clear(&*material.file, bounds.limit, shared.options.segment_bytes))
             .and_then(|()| material.file.sync_data())
             .during("copy after a failed sync", &path)?;
         disk.rename(&material.path, &path).during("rename", &material.path)?;
@@ -194,6 +205,19 @@ impl Journal {
             lost = Some(lost.map_or(gap, |lost| Gap { to: gap.to, bytes: lost.bytes + gap.bytes, ..lost }));
         }
     }
+}
+
+/// Overwrites the rest of a file with zeros: a spare may hold a copy of the same segment that an earlier process could not
+/// finish, and records in it that were lost since would be back.
+fn clear(file: &dyn DiskFile, from: u64, to: u64) -> io::Result<()> {
+    let block = vec![0; COPY_BLOCK_BYTES];
+    let mut at = from;
+    while at < to {
+        let bytes = (to - at).min(COPY_BLOCK_BYTES as u64) as usize;
+        file.write_at(&mut [IoSlice::new(&block[..bytes])], at)?;
+        at += bytes as u64;
+    }
+    Ok(())
 }
 
 /// Copies the first bytes of a file.

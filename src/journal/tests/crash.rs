@@ -315,3 +315,50 @@ fn records_that_take_the_positions_of_lost_ones_are_not_taken_for_settled() {
     }
     assert!(lost > 50, "{lost}");
 }
+
+#[test]
+fn a_failed_sync_of_a_file_that_another_segment_has_by_now_loses_nothing_of_that_one() {
+    for seed in 0..50 {
+        let mut bench = Bench::new(seed);
+        let (journal, _) = bench.open();
+        for number in 0..12u8 {
+            append(&journal, &[number; 900]);
+        }
+        journal.purge_prefix(Position(8));
+        for number in 12..24u8 {
+            append(&journal, &[number; 900]);
+        }
+        bench.disk.fail_next(Operation::SyncData, 1, ErrorKind::Other);
+        assert!(matches!(journal.sync(), Err(SyncError::Disk(_))));
+        assert_eq!(journal.sync().unwrap(), Position(24));
+        bench.disk = bench.disk.power_cut();
+        let (journal, _) = bench.open();
+        let (found, _) = contents(&journal);
+        assert_eq!(found.keys().next_back(), Some(&23), "seed {seed}");
+        assert!((8..24).all(|position| found.contains_key(&position)), "seed {seed}: {:?}", found.keys());
+    }
+}
+
+#[test]
+fn what_an_unfinished_copy_held_is_not_back_after_the_next_one() {
+    let mut shorter = 0;
+    for seed in 0..300 {
+        let mut bench = Bench::new(seed);
+        let (journal, _) = bench.open();
+        for number in 0..3u8 {
+            append(&journal, &[number; 700]);
+        }
+        bench.disk.fail_next(Operation::SyncData, 1, ErrorKind::Other);
+        assert!(journal.sync().is_err());
+        bench.disk.fail_next(Operation::SyncFolder, 1, ErrorKind::Other);
+        let _ = journal.sync();
+        bench.disk = bench.disk.power_cut();
+        let (journal, before) = bench.open();
+        shorter += u64::from(before.end < Position(3));
+        journal.sync().unwrap();
+        bench.disk = bench.disk.process_killed();
+        let (_, after) = bench.open();
+        assert_eq!(after.end, before.end, "seed {seed}");
+    }
+    assert!(shorter > 20, "{shorter}");
+}

@@ -7,6 +7,7 @@ use super::store::{Contents, Store};
 use super::writer::TICK;
 use event::{Cause, Settled};
 use journal::{AppendError, DiskError, Dropped, OpenError, Position, ReadError, Recovery, SyncError};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -97,7 +98,15 @@ impl Spool {
     /// Opens the journal, if there is one or it is needed.
     fn open(self: &Arc<Self>) -> Result<Option<&Store>, Trouble> {
         let settings = self.settings.lock().clone();
-        let there = self.environment.disk.list(&settings.folder).is_ok_and(|entries| !entries.is_empty());
+        let there = match self.environment.disk.list(&settings.folder) {
+            Ok(entries) => !entries.is_empty(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            // What is there must not be overtaken: until that is known, deliveries are held.
+            Err(source) => {
+                let path = settings.folder.clone();
+                return Err(DiskError { action: "list", path, source }.into());
+            }
+        };
         let needed = settings.scheduled || self.with(|state, _| state.mode == Mode::Spooling);
         if !there && !needed {
             self.begin(Contents::default(), false);

@@ -85,7 +85,10 @@ impl Spool {
                 // What a sender's earlier life had comes again, before anything is handed to the present one.
                 state.look_for_new_lives(aside);
                 state.room()?;
-                Some((state.rewind.take(), state.read_to, state.end))
+                let rewind = state.rewind.take();
+                // Now, not when it was read: if that fails, it is still to be read.
+                state.read_to = rewind.unwrap_or(state.read_to);
+                Some((rewind, state.read_to, state.end))
             });
             let Some((rewind, from, end)) = next else { break };
             let reader = match rewind {

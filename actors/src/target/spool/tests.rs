@@ -285,6 +285,32 @@ fn after_a_kill_everything_comes_at_least_once_and_what_is_repeated_is_in_order(
 }
 
 #[test]
+fn a_disk_that_fails_at_the_start_is_not_taken_for_an_empty_spool() {
+    let mut house = House::new(2);
+    (0..4).for_each(|_| house.send(50));
+    house.restart();
+    assert_eq!(house.target.flow.spooled.get(), 200);
+    house.disk.fail_next(seams::Operation::List, 1, std::io::ErrorKind::Other);
+    house.step(Duration::from_millis(50));
+    house.send(10);
+    house.finish();
+    house.assert_each_once_in_order();
+}
+
+#[test]
+fn a_read_that_fails_after_a_sender_lost_something_is_made_again() {
+    let mut house = House::new(1);
+    house.send(50);
+    house.step(Duration::from_secs(2));
+    house.step(Duration::from_secs(2));
+    house.sender.restart();
+    house.disk.fail_next(seams::Operation::ReadAt, 1, std::io::ErrorKind::Other);
+    assert!(house.spool.read_back(false).is_err());
+    house.finish();
+    house.assert_each_once_in_order();
+}
+
+#[test]
 fn a_lost_cursor_repeats_and_never_blocks() {
     use seams::Disk;
     let mut house = House::new(1);

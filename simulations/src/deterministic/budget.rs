@@ -151,9 +151,10 @@ impl BudgetWorld {
 
     /// What everybody believes to hold.
     fn believed(&self) -> u64 {
-        let flights = self.flights.iter().map(|flight| {
-            flight.bytes + flight.copies.iter().map(Hold::bytes).sum::<u64>()
-        });
+        let flights = self
+            .flights
+            .iter()
+            .map(|flight| flight.bytes + flight.copies.iter().map(Hold::bytes).sum::<u64>());
         self.connections.iter().map(|c| c.hold.bytes()).chain(flights).sum()
     }
 
@@ -168,7 +169,8 @@ impl BudgetWorld {
 
 impl World for BudgetWorld {
     const NAME: &'static str = "budget";
-    const ABOUT: &'static str = "the budget with its waits: R1-R4, bounded, nobody waits for ever, all is given back";
+    const ABOUT: &'static str =
+        "the budget with its waits: R1-R4, bounded, nobody waits for ever, all is given back";
     const KINDS: &'static [u64] = &[8, 6, 3, 1, 1];
     const MOST_STEPS: u64 = 160;
     type Step = Step;
@@ -251,7 +253,9 @@ impl World for BudgetWorld {
                 self.poll(0, trace);
                 continue;
             }
-            let Some(n) = self.connections.iter().position(|c| c.rest > 0 && c.waits.is_none()) else { break };
+            let Some(n) = self.connections.iter().position(|c| c.rest > 0 && c.waits.is_none()) else {
+                break;
+            };
             // A message comes to its end in pieces.
             let left = MAX_MESSAGE - self.connections[n].rest.min(MAX_MESSAGE);
             self.sends(n, Arrival { bytes: left.min(SLAB), whole: left <= SLAB }, trace);
@@ -261,7 +265,9 @@ impl World for BudgetWorld {
             .iter()
             .enumerate()
             .filter_map(|(n, c)| c.waits.as_ref().map(|w| (n, c, w)))
-            .map(|(n, c, w)| format!("{n} (holds {}, wants {}, incomplete {})", c.hold.bytes(), w.room, w.incomplete))
+            .map(|(n, c, w)| {
+                format!("{n} (holds {}, wants {}, incomplete {})", c.hold.bytes(), w.room, w.incomplete)
+            })
             .collect();
         promise!(
             "R4: nobody waits for ever",

@@ -142,8 +142,12 @@ impl CustodyWorld {
             clock: self.time.clock(),
             rng: self.chance.fork("custody"),
         };
-        let options =
-            Options { segment_bytes: SEGMENT, quota_bytes: 32 * SEGMENT, floor_bytes: 0, ..Options::default() };
+        let options = Options {
+            segment_bytes: SEGMENT,
+            quota_bytes: 32 * SEGMENT,
+            floor_bytes: 0,
+            ..Options::default()
+        };
         let level = match self.bug {
             Some(Bug::AcknowledgesTheWritten) => Level::Written,
             _ => self.promised,
@@ -310,6 +314,17 @@ impl Life {
     }
 }
 
+impl Drop for Life {
+    fn drop(&mut self) {
+        self.router.end();
+        for target in &mut self.targets {
+            target.mailbox.end();
+            target.hands.clear();
+        }
+        self.lanes.all().iter().for_each(|lane| lane.book.keep_no_more());
+    }
+}
+
 impl World for CustodyWorld {
     const NAME: &'static str = "custody";
     const ABOUT: &'static str = "ledger and journal over several lives: what was acknowledged is delivered";
@@ -391,7 +406,8 @@ impl World for CustodyWorld {
                 self.delivers(target, u32::MAX / 2, quiet)?;
             }
             let Some(life) = &self.life else { break };
-            let well = life.custody.write(Duration::ZERO).is_ok() && life.custody.sync_and_acknowledge().is_ok();
+            let well =
+                life.custody.write(Duration::ZERO).is_ok() && life.custody.sync_and_acknowledge().is_ok();
             promise!("a healthy journal takes records", well, "it does not");
             let open = self.book().map_or(0, |book| book.open_batches());
             if open == 0 && life.read.is_empty() && life.backlog.is_empty() {

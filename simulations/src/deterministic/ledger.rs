@@ -14,7 +14,10 @@ use super::records::{Mailbox, batch};
 use super::trace::{Trace, note};
 use super::world::{Kept, World, index, promise};
 use event::ledger::{ROUTER, Work};
-use event::{Batch, Book, BranchId, Budget, Cause, Claim, DeviceFlow, Ledger, PlaceId, Settled, Share, StreamId, TargetFlow};
+use event::{
+    Batch, Book, BranchId, Budget, Cause, Claim, DeviceFlow, Ledger, PlaceId, Settled, Share, StreamId,
+    TargetFlow,
+};
 use seams::Rng;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -441,7 +444,8 @@ impl Count {
 
 impl World for LedgerWorld {
     const NAME: &'static str = "ledger";
-    const ABOUT: &'static str = "book, claims and counters: nothing is lost, order holds, the watermark has no holes";
+    const ABOUT: &'static str =
+        "book, claims and counters: nothing is lost, order holds, the watermark has no holes";
     const KINDS: &'static [u64] = &[12, 14, 10, 14, 4, 3, 5, 2, 1, 1];
     const MOST_STEPS: u64 = 200;
     type Step = Step;

@@ -30,6 +30,7 @@
 pub mod budget;
 pub mod bugs;
 pub mod custody;
+pub mod eventlog;
 pub mod executor;
 pub mod ledger;
 pub mod pace;

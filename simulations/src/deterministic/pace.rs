@@ -156,8 +156,7 @@ impl World for PaceWorld {
                 for _ in 0..count {
                     let now = self.now();
                     let apart = |since: Instant| now - since > Duration::from_secs(2);
-                    let (since, before) =
-                        self.crowd.filter(|(since, _)| !apart(*since)).unwrap_or((now, 0));
+                    let (since, before) = self.crowd.filter(|(since, _)| !apart(*since)).unwrap_or((now, 0));
                     self.crowd = Some((since, before + 1));
                     let wait = self.spread.arrive(&self.time.clock(), &self.chance);
                     let at_once = before < 20;
@@ -190,7 +189,12 @@ impl World for PaceWorld {
             let crowded = host.attempts.windows(MOST_IN_A_MINUTE + 1).any(|some| {
                 some.last().zip(some.first()).is_some_and(|(last, first)| *last - *first < MINUTE)
             });
-            promise!("no host is stormed", !crowded, "host {n}: {} attempts without success", host.attempts.len());
+            promise!(
+                "no host is stormed",
+                !crowded,
+                "host {n}: {} attempts without success",
+                host.attempts.len()
+            );
             let early = host.refusals.windows(2).skip(1).any(|pair| pair[1] - pair[0] < BETWEEN_REFUSALS);
             promise!("no account is locked", !early, "host {n}: {} refusals", host.refusals.len());
         }

@@ -3,7 +3,7 @@
 use super::bugs::Bug;
 use super::trace::Trace;
 use super::world::{Broken, Kept, Mix, World};
-use super::{budget, custody, ledger, pace, policy, segments, spool};
+use super::{budget, custody, eventlog, ledger, pace, policy, segments, spool};
 use crate::shrink;
 use seams::Rng;
 use std::cell::{Cell, RefCell};
@@ -26,7 +26,7 @@ pub struct WorldEntry {
 }
 
 /// All worlds.
-pub const WORLDS: [WorldEntry; 7] = [
+pub const WORLDS: [WorldEntry; 8] = [
     entry::<policy::PolicyWorld>(),
     entry::<pace::PaceWorld>(),
     entry::<budget::BudgetWorld>(),
@@ -34,6 +34,7 @@ pub const WORLDS: [WorldEntry; 7] = [
     entry::<segments::SegmentsWorld>(),
     entry::<custody::CustodyWorld>(),
     entry::<spool::SpoolWorld>(),
+    entry::<eventlog::EventLogWorld>(),
 ];
 
 const fn entry<W: World>() -> WorldEntry {

@@ -156,7 +156,11 @@ impl PolicyWorld {
         let action = child.policy.on_exit(now, &exit, &self.jitter);
         let (at, parked) = match action {
             Action::Leave => {
-                promise!("P2: a child is left only by its rule", expected.is_none(), "child {n} after {how:?}");
+                promise!(
+                    "P2: a child is left only by its rule",
+                    expected.is_none(),
+                    "child {n} after {how:?}"
+                );
                 child.life = Life::Left;
                 note!(trace, "left");
                 return Ok(());
@@ -165,7 +169,12 @@ impl PolicyWorld {
             Action::Park(at) => (at, true),
         };
         let delay = at - now;
-        note!(trace, "{} {delay:?} at {:?}", if parked { "parked for" } else { "again in" }, now - self.began);
+        note!(
+            trace,
+            "{} {delay:?} at {:?}",
+            if parked { "parked for" } else { "again in" },
+            now - self.began
+        );
         let Some((least, most, to_be_parked)) = expected else {
             promise!("P2: a child is left only by its rule", false, "child {n} begins again after {how:?}");
             return Ok(());
@@ -225,7 +234,11 @@ impl World for PolicyWorld {
             }
             let mut policy = Policy::new(&spec);
             policy.started(now);
-            Child { policy, life: Life::Runs(now), rule: Rule { restart, failures: Vec::new(), doublings: 0 } }
+            Child {
+                policy,
+                life: Life::Runs(now),
+                rule: Rule { restart, failures: Vec::new(), doublings: 0 },
+            }
         };
         let children = (0..CHILDREN).map(child).collect();
         Self { time, began: now, jitter: chance.fork("jitter"), children, bug }

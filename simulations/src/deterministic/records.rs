@@ -59,6 +59,13 @@ impl Mailbox {
         self.0.lock().refuses = refuses;
     }
 
+    /// Takes no more and keeps nothing: for the end of a process. What lies in a mailbox knows the book, and the book the
+    /// mailbox, so none of them would go.
+    pub fn end(&self) {
+        self.refuse(true);
+        self.throw_away();
+    }
+
     /// Throws everything away, outside of the mailbox's lock: that tells the book.
     pub fn throw_away(&self) {
         let all = std::mem::take(&mut self.0.lock().works);

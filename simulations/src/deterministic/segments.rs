@@ -7,7 +7,7 @@
 
 use super::bugs::Bug;
 use super::trace::{Trace, note};
-use super::world::{Kept, World, promise};
+use super::world::{Broken, Kept, World, promise};
 use journal::{
     AppendError, Compression, CursorId, Environment, Journal, Options, Position, Read, Recovery, StartAt,
     SyncError,
@@ -46,6 +46,13 @@ pub struct SegmentsWorld {
     /// Records that are known to be damaged.
     damaged: u64,
     bug: Option<Bug>,
+}
+
+/// What was read, how many records were told to be missing, and whether the end was reached.
+struct Contents {
+    found: BTreeMap<u64, Vec<u8>>,
+    told: u64,
+    complete: bool,
 }
 
 struct Life {
@@ -135,9 +142,9 @@ impl SegmentsWorld {
     }
 
     /// All that is there. What is missing in between has to be told.
-    fn contents(&mut self) -> Result<(BTreeMap<u64, Vec<u8>>, u64), super::world::Broken> {
-        let (mut found, mut told) = (BTreeMap::new(), 0);
-        let Some(life) = &self.life else { return Ok((found, told)) };
+    fn contents(&mut self) -> Result<Contents, Broken> {
+        let (mut found, mut told, mut complete) = (BTreeMap::new(), 0, false);
+        let Some(life) = &self.life else { return Ok(Contents { found, told, complete }) };
         let mut reader = life.journal.read_from(life.journal.records().start);
         let mut next = reader.position();
         let mut skip = false;
@@ -155,20 +162,28 @@ impl SegmentsWorld {
                     found.insert(record.position.0, record.payload.to_vec());
                 }
                 Read::Gap(gap) => {
-                    promise!("what is missing is told", gap.from == next && gap.to > next, "{gap:?} after {next}");
+                    promise!(
+                        "what is missing is told",
+                        gap.from == next && gap.to > next,
+                        "{gap:?} after {next}"
+                    );
                     next = gap.to;
                     told += gap.records();
                     skip = self.bug == Some(Bug::SkipsAfterATornRecord);
                 }
-                Read::CaughtUp => break,
+                Read::CaughtUp => {
+                    complete = true;
+                    break;
+                }
             }
         }
-        Ok((found, told))
+        Ok(Contents { found, told, complete })
     }
 
     /// What is there after a beginning, against what has to be.
     fn compare(&mut self, power: bool, trace: &mut Trace) -> Kept {
-        let (found, _) = self.contents()?;
+        let Contents { found, complete, .. } = self.contents()?;
+        promise!("a healthy disk is read to the end", complete, "reading failed");
         let Some(life) = &self.life else { return Ok(()) };
         let records = life.journal.records();
         note!(trace, "{} to {}, {} read", records.start, records.end, found.len());
@@ -311,7 +326,10 @@ impl SegmentsWorld {
     }
 
     fn reads(&mut self) -> Kept {
-        let (found, told) = self.contents()?;
+        let Contents { found, told, complete } = self.contents()?;
+        if !complete {
+            return Ok(());
+        }
         let missing = self.must.keys().filter(|at| !found.contains_key(at)).count() as u64;
         promise!(
             "damage costs the record that it is in",
@@ -362,7 +380,8 @@ impl SegmentsWorld {
 
 impl World for SegmentsWorld {
     const NAME: &'static str = "segments";
-    const ABOUT: &'static str = "the journal on a simulated disk: what was synced survives a power cut, damage is told";
+    const ABOUT: &'static str =
+        "the journal on a simulated disk: what was synced survives a power cut, damage is told";
     const KINDS: &'static [u64] = &[18, 6, 4, 2, 2, 2, 1, 1, 2, 3, 1, 1, 1, 2, 1];
     const MOST_STEPS: u64 = 150;
     type Step = Step;

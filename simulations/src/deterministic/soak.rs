@@ -131,7 +131,9 @@ fn duration(text: &str) -> Result<Duration, String> {
 impl List {
     fn text(self) -> String {
         match self {
-            List::Worlds => WORLDS.iter().map(|world| format!("{:10} {}\n", world.name, world.about)).collect(),
+            List::Worlds => {
+                WORLDS.iter().map(|world| format!("{:10} {}\n", world.name, world.about)).collect()
+            }
             List::Bugs => {
                 Bug::ALL.into_iter().map(|bug| format!("{:10} {}\n", bug.world(), bug.name())).collect()
             }
@@ -158,7 +160,8 @@ fn soak(order: &Order, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
             let outcome = (world.play)(seed, None, order.bug);
             played[n] = (played[n].0 + 1, played[n].1 + at.elapsed());
             if outcome.verdict.is_err() {
-                let _ = writeln!(err, "\n{}: seed {seed} fails; shrinking {} steps", world.name, outcome.steps);
+                let _ =
+                    writeln!(err, "\n{}: seed {seed} fails; shrinking {} steps", world.name, outcome.steps);
                 let failure = examine(world, seed, &outcome, order.bug);
                 let _ = write!(out, "{failure}");
                 return 1;

@@ -34,6 +34,8 @@ pub struct SpoolWorld {
     settings: SpoolSettings,
     life: Life,
     up: bool,
+    /// Events that there are.
+    sent: u64,
     /// What the peer got: the next that it never had, and the last.
     next: u64,
     last: Option<u64>,
@@ -67,6 +69,13 @@ struct Source {
 /// A sender: what it was given.
 #[derive(Default)]
 struct Sender(Mutex<SenderState>);
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        self.router.end();
+        self.gate.end();
+    }
+}
 
 #[derive(Default)]
 struct SenderState {
@@ -309,7 +318,7 @@ impl SpoolWorld {
             self.life.source.next
         );
         // What was delivered is known, also in part: the next life goes on where this one was.
-        (self.last, self.backs) = (None, 0);
+        self.last = None;
         self.begin_again(self.disk.process_killed(), from);
         Ok(())
     }
@@ -327,7 +336,8 @@ impl SpoolWorld {
 
 impl World for SpoolWorld {
     const NAME: &'static str = "spool";
-    const ABOUT: &'static str = "a target's spool: in order and without a gap, once, after a crash at least once";
+    const ABOUT: &'static str =
+        "a target's spool: in order and without a gap, once, after a crash at least once";
     const KINDS: &'static [u64] = &[8, 10, 2, 1, 8, 1, 1, 1, 1, 1];
     const MOST_STEPS: u64 = 120;
     type Step = Step;
@@ -363,14 +373,15 @@ impl World for SpoolWorld {
         let (disk, time) = (SimulatedDisk::new(chance.fork("disk")), SimulatedClock::new());
         let chance = chance.fork("lives");
         let life = Self::live(&settings, &disk, &time, &chance, 0);
-        let (next, last) = (0, None);
-        Self { disk, time, chance, settings, life, up: true, next, last, backs: 0, bug }
+        let (sent, next, last) = (0, 0, None);
+        Self { disk, time, chance, settings, life, up: true, sent, next, last, backs: 0, bug }
     }
 
     fn act(&mut self, step: &Step, trace: &mut Trace) -> Kept {
         match *step {
             Step::Sends(events) => {
                 let deliveries = self.life.source.read(events);
+                self.sent = self.sent.max(self.life.source.next);
                 self.life.spool.offer(0, deliveries);
             }
             Step::Delivers { whole, records } if self.up => return self.delivers(whole, records, trace),
@@ -399,6 +410,12 @@ impl World for SpoolWorld {
         if self.life.sender.life().is_none() {
             self.life.sender.ends(false);
         }
+        // What was sent and not acknowledged before a crash is sent again.
+        while self.life.source.next < self.sent {
+            let events = (self.sent - self.life.source.next).min(100) as u32;
+            let deliveries = self.life.source.read(events);
+            self.life.spool.offer(0, deliveries);
+        }
         let mut rounds = 0;
         while self.life.source.book.open_batches() > 0 || !self.life.spool.is_empty() {
             self.delivers(u64::MAX, 0, &mut Trace::default())?;
@@ -407,7 +424,7 @@ impl World for SpoolWorld {
             promise!("P1: everything comes to its end", rounds < 5000, "the peer waits for {}", self.next);
         }
         note!(trace, "the peer has {}", self.next);
-        let (has, sent) = (self.next, self.life.source.next);
+        let (has, sent) = (self.next, self.sent);
         promise!("P1: everything comes to its end", has == sent, "the peer has {has} of {sent} events");
         let spool = &self.life.target.spool;
         let held = (self.life.target.flow.held(), spool.flow.held());

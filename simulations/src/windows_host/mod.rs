@@ -24,7 +24,7 @@ mod service;
 mod settings;
 mod shells;
 mod sign_in;
-mod soap;
+pub(crate) mod soap;
 pub mod tls;
 mod wmi;
 mod xpath;

@@ -6,18 +6,18 @@ use std::fmt::Write;
 
 /// A SOAP fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct SoapFault {
+pub(crate) struct SoapFault {
     /// The number in its details.
-    pub(super) code: u32,
+    pub(crate) code: u32,
     /// The subcode.
-    pub(super) subcode: &'static str,
+    pub(crate) subcode: &'static str,
     /// The text.
-    pub(super) text: String,
+    pub(crate) text: String,
 }
 
 impl SoapFault {
     /// The fault that Windows tells by this number.
-    pub(super) fn of(code: u32) -> Self {
+    pub(crate) fn of(code: u32) -> Self {
         let (subcode, text) = match code {
             5 | 2_147_942_405 => ("w:AccessDenied", "Access is denied."),
             50 => ("w:UnsupportedFeature", "The request is not supported."),
@@ -55,7 +55,7 @@ const NAMESPACES: [(&str, Namespace); 8] = [
 ];
 
 /// An answer: its action, further headers and body as XML.
-pub(super) fn answer(to: Option<&str>, action: &str, headers: &str, body: &str) -> String {
+pub(crate) fn answer(to: Option<&str>, action: &str, headers: &str, body: &str) -> String {
     let mut xml = Writer::with_capacity(body.len() + headers.len() + 1500);
     let namespaces: Vec<(&str, &str)> = NAMESPACES.iter().map(|(name, ns)| (*name, ns.uri())).collect();
     xml.open("s:Envelope", &namespaces);
@@ -76,7 +76,7 @@ pub(super) fn answer(to: Option<&str>, action: &str, headers: &str, body: &str) 
 }
 
 /// A fault as an answer.
-pub(super) fn fault(to: Option<&str>, machine: &str, fault: &SoapFault) -> String {
+pub(crate) fn fault(to: Option<&str>, machine: &str, fault: &SoapFault) -> String {
     let SoapFault { code, subcode, text } = fault;
     let mut body = String::new();
     // Writing to a string can't fail.
@@ -92,13 +92,13 @@ pub(super) fn fault(to: Option<&str>, machine: &str, fault: &SoapFault) -> Strin
 }
 
 /// A duration such as `PT60.000S`, in milliseconds.
-pub(super) fn duration_ms(text: &str) -> Option<u64> {
+pub(crate) fn duration_ms(text: &str) -> Option<u64> {
     let seconds = text.trim().strip_prefix("PT")?.strip_suffix('S')?;
     let seconds: f64 = seconds.parse().ok()?;
     Some((seconds * 1000.0) as u64)
 }
 
 /// The `OperationTimeout` of a request.
-pub(super) fn operation_timeout_ms(request: &Envelope<'_>) -> u64 {
+pub(crate) fn operation_timeout_ms(request: &Envelope<'_>) -> u64 {
     request.header_text(Namespace::Wsman, "OperationTimeout").and_then(duration_ms).unwrap_or(60_000)
 }

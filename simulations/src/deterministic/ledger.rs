@@ -9,19 +9,18 @@
 //! The world knows of each batch which branches owe it and how far each is, and so what the next delivery of a branch has
 //! to be: the first record of its stream that is not settled, nothing else.
 
+mod house;
+
 use super::bugs::Bug;
-use super::records::{Mailbox, batch};
+use super::records::batch;
 use super::trace::{Trace, note};
 use super::world::{Kept, World, index, promise};
 use event::ledger::{ROUTER, Work};
-use event::{
-    Batch, Book, BranchId, Budget, Cause, Claim, DeviceFlow, Ledger, PlaceId, Settled, Share, StreamId,
-    TargetFlow,
-};
+use event::{Batch, Book, BranchId, Budget, Cause, Claim, DeviceFlow, Settled, Share, StreamId, TargetFlow};
+use house::{Count, Known, Seat, Stream, Target};
 use seams::Rng;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use tokio::sync::watch;
 
 const STREAMS: usize = 3;
 const TARGETS: usize = 3;
@@ -47,47 +46,6 @@ pub struct LedgerWorld {
     /// What actors that are no more still have in their hands.
     ghosts: Vec<Claim>,
     bug: Option<Bug>,
-}
-
-/// A place of the book, and who is there.
-struct Seat {
-    place: PlaceId,
-    mailbox: Arc<Mailbox>,
-    tenure: Option<u64>,
-}
-
-struct Target {
-    seat: Seat,
-    /// What it has taken out of its mailbox, or was handed by the stage.
-    hands: VecDeque<(Batch, Claim)>,
-}
-
-struct Stream {
-    ledger: Option<Ledger>,
-    id: StreamId,
-    next_seq: u64,
-    flow: Arc<DeviceFlow>,
-    acknowledged: watch::Receiver<u64>,
-    batches: Vec<Known>,
-}
-
-/// A batch as the world knows it.
-struct Known {
-    first: u64,
-    len: u32,
-    /// Which branches owe it, once it is routed.
-    routed: bool,
-    /// For each branch that owes it, up to which record it is settled.
-    settled: BTreeMap<usize, u32>,
-}
-
-/// Deliveries of a branch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Count {
-    due: u64,
-    delivered: u64,
-    dropped: u64,
-    quarantined: u64,
 }
 
 /// How a delivery ends.
@@ -161,40 +119,13 @@ pub enum Step {
     Closes(u64),
 }
 
-impl Seat {
-    fn new(place: PlaceId) -> Self {
-        Self { place, mailbox: Arc::default(), tenure: None }
-    }
-
-    fn occupy(&mut self, book: &Arc<Book>) {
-        self.mailbox.refuse(false);
-        self.tenure = Some(book.occupy(self.place, Some(self.mailbox.clone())));
-    }
-
-    fn vacate(&mut self, book: &Book) {
-        if let Some(tenure) = self.tenure.take() {
-            book.vacate(self.place, tenure);
-        }
-    }
-}
-
-impl Known {
-    fn next(&self) -> u64 {
-        self.first + u64::from(self.len)
-    }
-
-    fn is_settled(&self) -> bool {
-        self.routed && self.settled.values().all(|upto| *upto == self.len)
-    }
-}
-
 impl LedgerWorld {
     fn open_stream(&mut self, n: usize) {
         self.opened += 1;
         let (id, flow) = (StreamId(self.opened), Arc::<DeviceFlow>::default());
         let ledger = self.book.open_stream(id, Arc::clone(&flow));
         let acknowledged = ledger.acknowledged();
-        let (ledger, next_seq, batches) = (Some(ledger), 0, Vec::new());
+        let (next_seq, batches) = (0, Vec::new());
         let stream = Stream { ledger, id, next_seq, flow, acknowledged, batches };
         match self.streams.get_mut(n) {
             Some(place) => *place = stream,
@@ -423,25 +354,6 @@ impl LedgerWorld {
     }
 }
 
-impl Count {
-    fn of(flow: &TargetFlow) -> Self {
-        Self {
-            due: flow.due(),
-            delivered: flow.delivered.get(),
-            dropped: flow.dropped.sum(),
-            quarantined: flow.quarantined.sum(),
-        }
-    }
-
-    fn add(&mut self, end: End, n: u64) {
-        match end {
-            End::Delivered => self.delivered += n,
-            End::Refused => self.dropped += n,
-            End::Quarantined => self.quarantined += n,
-        }
-    }
-}
-
 impl World for LedgerWorld {
     const NAME: &'static str = "ledger";
     const ABOUT: &'static str =
@@ -521,14 +433,13 @@ impl World for LedgerWorld {
         match *step {
             Step::Submits { stream, records } => {
                 let stream = &mut self.streams[stream as usize % STREAMS];
-                let Some(ledger) = &stream.ledger else { return Ok(()) };
                 let hold = self.share.try_take(records * 10);
                 let Some(hold) = hold else { return Ok(()) };
                 let first = stream.next_seq;
                 stream.next_seq += u64::from(records);
                 let (routed, settled) = (false, BTreeMap::new());
                 stream.batches.push(Known { first, len: records, routed, settled });
-                ledger.submit(batch(stream.id, first, records, 8, hold));
+                stream.ledger.submit(batch(stream.id, first, records, 8, hold));
             }
             Step::Routes => self.routes(trace),
             Step::Stages => self.stages(trace),

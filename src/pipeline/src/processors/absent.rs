@@ -2,8 +2,7 @@
 
 const CALLS_OUT: &str = "it calls a service outside";
 const NO_PARSERS: &str = "no parser of office documents and PDF is trusted with files of strangers yet";
-const NO_SCHEMAS: &str = "no reader of Avro's and Parquet's schemas is among the dependencies";
-const NOT_DOCUMENTED: &str = "what it does is not documented anywhere";
+const NOT_DOCUMENTED: &str = "what becomes of the rows that it opens is not documented anywhere";
 const NO_SCRIPTS: &str = "scripts are not supported";
 
 /// Reasons, each with the processors that it holds for.
@@ -15,7 +14,6 @@ pub(crate) const ABSENT: &[(&str, &[&str])] = &[
     ]),
     (NO_SCRIPTS, &["script"]),
     (NO_PARSERS, &["attachment"]),
-    (NO_SCHEMAS, &["enforce_schema"]),
     (NOT_DOCUMENTED, &["create_table"]),
 ];
 

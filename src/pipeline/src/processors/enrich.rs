@@ -4,6 +4,7 @@
 //! of field names, since these are the columns of `_ingest`; one after the other runs, whatever lane it is for. It
 //! costs tens of microseconds: `lookup` is far cheaper where it suffices.
 
+use super::received::is_metadata;
 use super::table::Table;
 use crate::compile::spec::{optional, required};
 use crate::compile::{Example, Options, Outcome, Reported, Spec};
@@ -304,7 +305,8 @@ fn fields(cx: &Context<'_>) -> Result<Vec<Field>, Failure> {
     let mut fields = Vec::with_capacity(root.len());
     for node in cx.event.children(root).filter(|node| !cx.event.key(*node).is_metadata()) {
         let name = String::from_utf8_lossy(cx.event.name(node)).replace('\0', "");
-        if !known.insert(name.to_lowercase()) {
+        // Without the zero it may be the name of metadata, and a query would bring it back as such.
+        if is_metadata(cx, name.as_bytes()) || !known.insert(name.to_lowercase()) {
             continue;
         }
         let text = |bytes: &[u8]| Sql::Text(String::from_utf8_lossy(bytes).into_owned());

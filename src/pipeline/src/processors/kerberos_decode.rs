@@ -1,6 +1,7 @@
 //! `kerberos_decode`: flags, encryption types, errors and principals of Kerberos, as Windows and others log them.
 
-use super::object::{Object, put_each, target_beside, texts};
+use super::object::{Object, put_each, texts};
+use super::target::target_beside;
 use crate::compile::spec::{FIELD, IGNORE_MISSING, optional};
 use crate::compile::{Example, Options, Outcome, Reported, Spec};
 use crate::context::Context;

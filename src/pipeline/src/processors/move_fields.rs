@@ -157,7 +157,9 @@ impl Processor for Move {
         found.retain(|field| {
             let is_top = field.parent() == Event::ROOT;
             let key = cx.event.key(field.node);
-            let is_kept_out = is_top && (key.is_metadata() || self.target.is_none());
+            // Names in objects may be those of received data, and must not become metadata.
+            let becomes_metadata = self.target.is_none() && key.is_metadata();
+            let is_kept_out = becomes_metadata || (is_top && (key.is_metadata() || self.target.is_none()));
             // The first of several patterns that match it counts.
             !is_kept_out
                 && !way.contains(&field.node)

@@ -1,5 +1,6 @@
 //! `regex_extract`: groups of a regular expression to fields.
 
+use super::received::is_reserved;
 use super::target::Target;
 use crate::compile::spec::{FIELD, IGNORE_MISSING, optional, required};
 use crate::compile::{Example, Options, Outcome, Reported, Spec};
@@ -233,16 +234,18 @@ impl RegexExtract {
         if clean.is_empty() {
             return Ok(());
         }
+        let written = self.name_format.as_ref().map_or(0, |(before, _)| before.len());
         let name = match &self.name_format {
             Some((before, behind)) => format!("{before}{clean}{behind}"),
             None => clean,
         };
         match cx.event.segments_of(&name) {
+            Ok(segments) if is_reserved(cx, Event::ROOT, &segments, &name[..written]) => Ok(()),
             Ok(segments) => self.put(cx, &segments, value, false),
             // A name that is no path, as `a..b`, is a field of that name.
             Err(event::model::PathOfEvent::Path(_)) => {
                 let key = cx.event.key_of(name.as_bytes())?;
-                cx.event.set_field(Event::ROOT, key, Slot::Text(value))?;
+                cx.event.set_field(Event::ROOT, key, Slot::Text(value))?; // no metadata: those names are paths
                 Ok(())
             }
             Err(event::model::PathOfEvent::Limit(obstacle)) => Err(obstacle.into()),

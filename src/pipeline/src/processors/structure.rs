@@ -1,6 +1,7 @@
 //! `keep`, `compact`, `dot_expander`, `sort`, `comment`: the shape of events.
 
 use super::assignments::FieldName;
+use super::received::is_reserved;
 use super::target::Target;
 use crate::compile::spec::{FIELD, IGNORE_MISSING, TARGET_FIELD, optional, required};
 use crate::compile::{Example, Options, Outcome, Reported, Spec};
@@ -232,6 +233,9 @@ impl Processor for DotExpander {
             let name = String::from_utf8_lossy(cx.event.name(node)).into_owned();
             let segments =
                 cx.event.segments_of(&name).map_err(|why| Failure::text(format!("{name:?}: {why}")))?;
+            if self.field.is_none() && is_reserved(cx, target, &segments, "") {
+                continue;
+            }
             let slot = cx.event.slot(node);
             cx.event.unlink(parent, node);
             let existing = cx.event.find_from(target, &segments).map(|node| cx.event.slot(node));

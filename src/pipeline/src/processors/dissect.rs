@@ -80,7 +80,7 @@ enum Kind {
 fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported> {
     let target = Target::read(options)?;
     let pattern = options.required_text("pattern")?;
-    let at = options.node("pattern").map_or_else(|| options.place().clone(), |node| node.at.clone());
+    let at = options.place_of("pattern");
     let (first, keys) =
         parse(&pattern).map_err(|why| options.error(&at, why, "write it like `%{a} - %{b}`"))?;
     let mut outputs: Vec<Out> = Vec::new();

@@ -101,6 +101,7 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
     let at = options.required("query")?.at.clone();
     let query = options.required_text("query")?;
     if let Some(kind) = options.text("type")?.filter(|kind| !["", "sqlite", "sql"].contains(&kind.as_str())) {
+        let at = options.place_of("type");
         let what = format!("queries of the type {kind:?} are not understood");
         return Err(options.error(&at, what, "write the query in the SQL of SQLite"));
     }
@@ -116,7 +117,13 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
     match database.prepare(&query) {
         Ok(()) => {}
         Err(why) if is_missing_column(&why) => {}
-        Err(why) => return Err(options.error(&at, format!("the query can't be used: {}", plain(&why)), "")),
+        Err(why) => {
+            return Err(options.error(
+                &at,
+                format!("the query can't be used: {}", plain(&why)),
+                "the SQL is that of SQLite",
+            ));
+        }
     }
     Ok(Box::new(Enrich {
         uses_message: query.contains("_message"),

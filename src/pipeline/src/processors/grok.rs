@@ -69,7 +69,8 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
     let mut expressions = Vec::new();
     for text in options.texts(name)? {
         let expression = Expression::compile(options.keys(), &dictionary, &text);
-        expressions.push(expression.map_err(|why| options.error(&at, why, ""))?);
+        expressions
+            .push(expression.map_err(|why| options.error(&at, why, "write it like `%{IP:source.ip}`"))?);
     }
     if expressions.is_empty() {
         return Err(options.error(&at, "there is no pattern", "write `patterns: ['%{IP:source.ip}']`"));

@@ -93,9 +93,12 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
 }
 
 fn globs(options: &mut Options<'_, '_>, name: &str) -> Result<Vec<Glob>, Reported> {
-    let at = options.node(name).map_or_else(|| options.place().clone(), |node| node.at.clone());
+    let at = options.place_of(name);
     let texts = options.texts(name)?;
-    texts.iter().map(|text| glob(text).map_err(|why| options.error(&at, why, ""))).collect()
+    texts
+        .iter()
+        .map(|text| glob(text).map_err(|why| options.error(&at, why, "write it like `event.*`")))
+        .collect()
 }
 
 /// Go's `filepath.Match`, part by part: `*`, `?`, `[a-z]`, `[^a-z]`, `\` before a character that means itself.

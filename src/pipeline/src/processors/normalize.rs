@@ -105,7 +105,7 @@ fn format(options: &mut Options<'_, '_>, name: &str) -> Result<Format, Reported>
     if let Some(text) = options.text(name)?
         && ABSENT.iter().any(|absent| absent.eq_ignore_ascii_case(&text))
     {
-        let at = options.node(name).map_or(options.place(), |node| &node.at).clone();
+        let at = options.place_of(name);
         let what = format!("the format {text:?} is not available: it is not finished");
         return Err(options.error(&at, what, "there are ecs, asim, cef, cim"));
     }

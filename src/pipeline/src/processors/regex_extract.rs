@@ -86,9 +86,7 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
         Some(format) => match format.split_once("${name}") {
             Some((before, behind)) => Some((before.to_owned(), behind.to_owned())),
             None => {
-                let at = options
-                    .node("field_name_format")
-                    .map_or_else(|| options.place().clone(), |node| node.at.clone());
+                let at = options.place_of("field_name_format");
                 return Err(options.error(
                     &at,
                     "`field_name_format` has no ${name} in it",
@@ -101,11 +99,11 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
     let pattern = options.pattern("regex")?;
     let first = expression(options, pattern, name_format.as_ref())?;
     if first.uses.is_empty() && into.is_none() {
-        let at = options.place().clone();
+        let at = options.place_of("regex");
         let fix = "name a group like (?<status>\\d+), or add `target_field:`";
         return Err(options.error(&at, "the expression has no named groups", fix));
     }
-    let at = options.node("additional_regex").map_or_else(|| options.place().clone(), |node| node.at.clone());
+    let at = options.place_of("additional_regex");
     let mut further = Vec::new();
     for text in options.texts("additional_regex")? {
         let pattern = options.pattern_of(&at, &text)?;

@@ -27,6 +27,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn each_is_refused_by_its_name_with_the_reason() {
+        use crate::{Library, Node, Program};
+        for (why, names) in ABSENT {
+            for name in *names {
+                let pipeline = serde_json::json!({"processors": [{*name: {"field": "a"}}]});
+                let mut library = Library::default();
+                library.add("main", Node::from_json(std::path::Path::new("test.yml"), &pipeline));
+                let refused = Program::compile(&event::model::Keys::default(), &library, &["main"]);
+                let problems = refused.expect_err(name);
+                let said = format!("test.yml:1:1: the processor {name:?} is not available: {why}; remove it");
+                assert!(problems.len() == 1 && problems[0].to_string().starts_with(&said), "{problems:?}");
+            }
+        }
+    }
+
+    #[test]
     fn no_processor_is_both_here_and_absent() {
         for name in super::super::names() {
             assert_eq!(why(name), None, "{name}");

@@ -15,7 +15,7 @@ pub(super) static SPEC: Spec = Spec {
     family: "manipulate",
     summary: "Changes the type of a value, or of each element of a list.",
     details: "`auto` makes a text a whole number, a float or a truth value if it looks like one, and leaves it else. `ip` \
-              checks that a text is an address.",
+              checks that a text is an address. Floats are rounded to three digits behind the point unless `precision` says otherwise.",
     options: &[
         FIELD,
         required("type", "`integer`, `long`, `float`, `double`, `string`, `boolean`, `ip` or `auto`."),

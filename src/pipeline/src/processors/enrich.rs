@@ -43,6 +43,7 @@ pub(super) static SPEC: Spec = Spec {
     options: &[
         required("query", "The query."),
         optional("lookup_table", "none", "The tables; one or several."),
+        optional("dataset_name", "", "Not available: tables are files."),
         optional("type", "sqlite", "There is only `sqlite`; KQL is not understood."),
         optional("override", "false", "The event is only what the query gives."),
         optional(
@@ -104,6 +105,13 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
         let at = options.place_of("type");
         let what = format!("queries of the type {kind:?} are not understood");
         return Err(options.error(&at, what, "write the query in the SQL of SQLite"));
+    }
+    if let Some(node) = options.node("dataset_name") {
+        return Err(options.error(
+            &node.at,
+            "datasets are not available",
+            "name a CSV file with `lookup_table`",
+        ));
     }
     let mut tables = Vec::new();
     for name in options.texts("lookup_table")? {

@@ -68,7 +68,13 @@ pub(super) static SORT: Spec = Spec {
     family: "manipulate",
     summary: "Sorts a list of numbers or texts.",
     details: "",
-    options: &[FIELD, optional("order", "asc", "`asc` or `desc`."), TARGET_FIELD, IGNORE_MISSING],
+    options: &[
+        FIELD,
+        optional("order", "asc", "`asc` or `desc`."),
+        TARGET_FIELD,
+        optional("index_name", "", "Not needed: lists keep their order."),
+        IGNORE_MISSING,
+    ],
     examples: &[Example {
         title: "downwards",
         event: r#"{"a": [2, 10, 1]}"#,

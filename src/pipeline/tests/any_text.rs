@@ -63,6 +63,15 @@ static STEPS: LazyLock<Vec<(&str, Value)>> = LazyLock::new(|| {
         ("expand_range", json!({"target_field": "t", "range_type": "ip", "output_format": "min_max"})),
         ("expand_range", json!({"target_field": "t", "range_type": "cidr"})),
         ("expand_range", json!({"target_field": "t", "range_type": "alphanumeric", "output_format": "json"})),
+        (
+            "enforce_schema",
+            json!({"schema": "message e { optional int64 m; optional group o { required boolean c; } }"}),
+        ),
+        ("enforce_schema", json!({"schema": "message e { repeated binary m (DATE); }"})),
+        (
+            "enforce_schema",
+            json!({"schema_type": "avro", "schema": r#"{"type": "record", "name": "e", "fields": [{"name": "m", "type": ["double", "string", {"type": "map", "values": "int"}]}]}"#}),
+        ),
         ("random_string", json!({"length": 5})),
         ("snowflake", json!({})),
     ]
@@ -74,8 +83,9 @@ static KEYS: LazyLock<Keys> = LazyLock::new(Keys::default);
 static PROGRAMS: LazyLock<Vec<(&str, Program)>> = LazyLock::new(|| {
     let compile = |(name, options): &(&'static str, Value)| {
         let mut options = options.clone();
-        // These two take no `field`.
-        if !["serialize", "move", "debug"].contains(name) && options.get("field").is_none() {
+        // These take no `field`.
+        if !["serialize", "move", "debug", "enforce_schema"].contains(name) && options.get("field").is_none()
+        {
             options["field"] = json!("m");
         }
         options["ignore_failure"] = json!(true);

@@ -3,7 +3,7 @@
 mod bodies;
 
 /// Inputs that lead deep into each body; they are cut, joined and changed.
-const SEEDS: [&[u8]; 16] = [
+const SEEDS: [&[u8]; 18] = [
     b"<34>1 2003-10-11T22:14:15.003Z host app 7 ID47 [x@1 a=\"b\\\"c\"][y@2] \xef\xbb\xbftext",
     b"<13>Feb  5 17:32:18 10.0.0.99 prog[12]: text %ASA-6-1: x",
     b"CEF:0|a\\|b|c|1.0|100|name|10|src=10.0.0.1 msg=a\\=b cs1Label=x cs1=y",
@@ -19,6 +19,8 @@ const SEEDS: [&[u8]; 16] = [
     b"any(split(message, ' '), {# matches '^[a-z]+$' and len(#) > 1}) ? a?.b ?? 'c' : [1, 2][0] in 1..3",
     b"message contains 'x' && !(a.b['c d'] == nil) || lower(message) startsWith \"y\" and 2 ** 3 >= 7 % 4",
     b"a {{message}} {{{b.c}}} {{ .d }} {{ len(message) + 1 }}\0text",
+    b"{\"type\":\"record\",\"name\":\"r\",\"fields\":[{\"name\":\"a\",\"type\":[\"null\",\"int\",{\"type\":\"array\",\"items\":\"string\"}]}]}\0{\"a\":[1,\"2\"]}",
+    b"message m { required int64 a (TIMESTAMP(MICROS,true)); repeated group b (LIST) { optional binary c; } }\0{\"a\":\"2024-02-29\",\"b\":[{}]}",
     b"{\"message\":\"m\",\"a\":{\"b\":{\"c\":[[],{}]}}}",
 ];
 

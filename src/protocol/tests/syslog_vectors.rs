@@ -10,16 +10,9 @@ use protocol::framing::{Delimiter, Framer, Framing, Limits};
 use protocol::syslog::{Message, Options, parse};
 use serde_json::{Map, Value, json};
 
-/// Cases that are not ours to pass, by name, and why.
-const SKIPPED: [(&str, &str); 7] = [
-    (
-        "axosyslog/test_expected_sd_pairs_long/5",
-        "axosyslog cuts values at 255 bytes; here they are kept whole",
-    ),
-    (
-        "axosyslog/test_unescaped_too_long_message_parts/1",
-        "axosyslog cuts a long app; here it is kept whole and named a fault",
-    ),
+/// Cases that are not ours to pass, by name, and why. Two of axosyslog's run and differ: it cuts a value at 255 bytes and
+/// an app at 48; here both are kept whole, the app being named a fault.
+const SKIPPED: [(&str, &str); 5] = [
     (
         "syslog-loose/parse_rsyslog",
         "the vectors' README: syslog-loose looks for structured data in RFC 3164 bodies",
@@ -191,7 +184,7 @@ fn check_message(case: &Value) -> Result<(), String> {
 #[test]
 fn published_messages_are_parsed_as_their_sources_say() {
     if let Some(tally) = run("messages.jsonl", check_message) {
-        assert_eq!(tally, Tally { passed: 126, skipped: 4, failed: 0 });
+        assert_eq!(tally, Tally { passed: 126, skipped: 2, failed: 2 });
     }
 }
 

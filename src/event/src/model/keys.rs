@@ -111,6 +111,11 @@ impl Keys {
         Some(id)
     }
 
+    /// The name of a number that this table gave.
+    pub(crate) fn name(&self, key: KeyId) -> Arc<[u8]> {
+        Arc::clone(&self.0.table.read().names[key.0 as usize])
+    }
+
     /// How many names there are.
     #[allow(clippy::len_without_is_empty)] // never empty
     pub fn len(&self) -> usize {

@@ -58,6 +58,16 @@ impl Path {
         Self { segments: segments.into(), text: format!("{}.{name}", self.text).into() }
     }
 
+    /// The path beside this one: its last name has `suffix` behind it, whose dots are part of the name.
+    pub fn beside(&self, keys: &Keys, suffix: &str) -> Self {
+        let mut segments = self.segments.to_vec();
+        if let Some(last) = segments.last_mut() {
+            let name = format!("{}{suffix}", String::from_utf8_lossy(&keys.name(last.key)));
+            *last = segment(keys.compiled(&name), &name);
+        }
+        Self { segments: segments.into(), text: format!("{}{suffix}", self.text).into() }
+    }
+
     /// Its steps.
     pub fn segments(&self) -> &[Segment] {
         &self.segments
@@ -142,6 +152,20 @@ mod tests {
         assert_eq!(parts("a[\"b.c\"].d"), Ok(vec!["a".into(), "b.c".into(), "d".into()]));
         assert_eq!(parts("['a.b'][2]"), Ok(vec!["a.b".into(), "2".into()]));
         assert_eq!(parts("@timestamp"), Ok(vec!["@timestamp".into()]));
+    }
+
+    #[test]
+    fn a_path_beside_another_has_a_longer_last_name_whatever_dots_are_in_it() {
+        let keys = Keys::default();
+        for (path, suffix, names) in [
+            ("a.b", "_x", &["a", "b_x"][..]),
+            ("a[\"b.c\"]", "_x", &["a", "b.c_x"]),
+            ("['a.b']", ".x", &["a.b.x"]),
+            ("a[0]", "_x", &["a", "0_x"]),
+        ] {
+            let beside = Path::parse(&keys, path).expect("valid").beside(&keys, suffix);
+            assert_eq!(beside.segments(), Path::of_names(&keys, names).segments(), "{path}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What is measured: typical pipelines on 256-byte records, by family.
 
 use event::model::Keys;
-use pipeline::{Form, Input, Library, Node, Origin, Output, Program, Scratch};
+use pipeline::{Files, Form, Input, Library, Node, Origin, Output, Program, Scratch};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -37,6 +37,18 @@ pub(crate) fn all() -> Vec<Workload> {
     let kv = json!({"field": "message", "field_split": " ", "value_split": "="});
     let csv = json!({"field": "message", "target_fields": ["a", "b", "c", "d"], "separator": " "});
     let date = json!({"field": "log.syslog.timestamp", "formats": ["ISO8601"]});
+    let addresses = json!([
+        {"set": {"field": "source.ip", "value": "10.1.2.3"}},
+        {"set": {"field": "destination.ip", "value": "198.51.100.7"}},
+        {"set": {"field": "source.port", "value": 40000}},
+        {"set": {"field": "destination.port", "value": 443}},
+        {"set": {"field": "network.transport", "value": "tcp"}},
+    ]);
+    let and = |first: &Value, more: Value| {
+        let lists = [first, &more].map(|list| list.as_array().cloned().unwrap_or_default());
+        Value::from(lists.concat())
+    };
+    let host = json!([{"set": {"field": "host", "value": "www.shop.example.co.uk"}}]);
     let workload =
         |family, name, processors, shape| Workload { family, name, processors, records: records(shape) };
     vec![
@@ -88,6 +100,84 @@ pub(crate) fn all() -> Vec<Workload> {
             "arithmetic",
             "add",
             json!([{"add": {"field": "sum", "left_operand": 3, "right_operand": 4}}]),
+            Shape::Raw,
+        ),
+        workload(
+            "analytics",
+            "score",
+            json!([{"score": {"identifier": "x", "rules": [{"type": "regex", "points": 1, "field": "message", "pattern": "SEQ=0"}]}}]),
+            Shape::Raw,
+        ),
+        workload("decode", "url_decode", json!([{"url_decode": {"field": "message"}}]), Shape::Raw),
+        workload(
+            "decode",
+            "sid_decode",
+            json!([
+                {"set": {"field": "sid", "value": "S-1-5-21-1004336348-1177238915-682003330-512"}},
+                {"sid_decode": {"field": "sid", "resolve_well_known": true}},
+            ]),
+            Shape::Raw,
+        ),
+        workload(
+            "enrich",
+            "registered_domain",
+            and(&host, json!([{"registered_domain": {"field": "host", "target_field": "dns"}}])),
+            Shape::Raw,
+        ),
+        workload(
+            "enrich",
+            "lookup",
+            and(
+                &host,
+                json!([{"lookup": {
+                    "lookup_file": "roles.csv",
+                    "lookup_fields": [{"event_field": "host", "lookup_field": "user"}],
+                    "output_fields": [{"lookup_field": "role", "event_field": "role", "default_value": "none"}],
+                }}]),
+            ),
+            Shape::Raw,
+        ),
+        workload(
+            "enrich",
+            "geoip",
+            json!([
+                {"set": {"field": "ip", "value": "81.2.69.142"}},
+                {"geoip": {"field": "ip", "database_file": "GeoLite2-City.mmdb"}},
+            ]),
+            Shape::Raw,
+        ),
+        workload(
+            "parse",
+            "user_agent",
+            json!([
+                {"set": {"field": "agent", "value": "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36"}},
+                {"user_agent": {"field": "agent"}},
+            ]),
+            Shape::Raw,
+        ),
+        workload(
+            "network",
+            "network_direction",
+            and(&addresses, json!([{"network_direction": {"internal_networks": ["private"]}}])),
+            Shape::Raw,
+        ),
+        workload(
+            "network",
+            "ip_type",
+            and(&addresses, json!([{"ip_type": {"field": "source.ip"}}])),
+            Shape::Raw,
+        ),
+        workload(
+            "security",
+            "fingerprint (SHA-256)",
+            json!([{"fingerprint": {"fields": ["message"], "method": "SHA-256"}}]),
+            Shape::Raw,
+        ),
+        workload("security", "community_id", and(&addresses, json!([{"community_id": {}}])), Shape::Raw),
+        workload(
+            "security",
+            "mask",
+            json!([{"mask": {"masking_rules": [{"match_regex": "CONN=[0-9]+", "keep_first": 5}]}}]),
             Shape::Raw,
         ),
     ]
@@ -154,7 +244,8 @@ impl Workload {
     /// Compiles it.
     pub(crate) fn ready(self) -> Ready {
         let keys = Keys::default();
-        let mut library = Library::default();
+        let files = Files::below(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/files"));
+        let mut library = Library::with_files(files);
         library
             .add("work", Node::from_json(Path::new("workload"), &json!({ "processors": self.processors })));
         let program = Program::compile(&keys, &library, &["work"]).expect("the pipeline is right");

@@ -322,11 +322,10 @@ impl<'c> Compiler<'c> {
         if options.get("disabled").and_then(|node| self.flag(node)) == Some(true) {
             return None;
         }
-        let tag = options.get("tag").and_then(|node| match &node.value {
-            Value::Text(tag) => Some(tag.clone()),
-            Value::Int(tag) => Some(tag.to_string()),
-            _ => None,
-        });
+        let tag = options.get("tag").and_then(|node| self.word("tag", node));
+        if let Some(node) = options.get("description") {
+            self.word("description", node);
+        }
         let id = StepId(self.steps.len() as u32);
         self.steps.push(StepInfo {
             pipeline: Arc::clone(&self.current),
@@ -381,6 +380,22 @@ impl<'c> Compiler<'c> {
             Ok(condition) => Some(condition),
             Err(why) => {
                 self.problems.push(node.at.error(why.to_string(), "write it like `event.code == 4625`"));
+                None
+            }
+        }
+    }
+
+    /// A text that means nothing to the program itself.
+    fn word(&mut self, option: &str, node: &Node) -> Option<String> {
+        match &node.value {
+            Value::Text(text) => Some(text.clone()),
+            Value::Int(number) => Some(number.to_string()),
+            Value::Float(number) => Some(number.to_string()),
+            Value::Bool(truth) => Some(truth.to_string()),
+            Value::Null => None,
+            _ => {
+                let what = format!("the option {option:?} is a text and not {}", node.kind());
+                self.problems.push(node.at.error(what, format!("write it like `{option}: parse-time`")));
                 None
             }
         }

@@ -4,11 +4,12 @@ use super::spec::Spec;
 use super::{COMMON_OPTIONS, Compiler};
 use crate::condition::Condition;
 use crate::pattern::Pattern;
-use crate::source::{Entry, Node, Place, Value};
+use crate::source::{Diagnostic, Entry, Node, Place, Value};
 use crate::step::{Block, Processor};
 use crate::suggest::closest;
 use crate::template::{Template, ValueTemplate};
 use event::model::{Keys, Path};
+use std::cell::Cell;
 use std::sync::Arc;
 
 /// A mistake was found and noted.
@@ -20,11 +21,13 @@ pub struct Options<'o, 'c> {
     compiler: &'o mut Compiler<'c>,
     spec: &'static Spec,
     entry: &'o Entry,
+    /// Which of the specification's options were looked at, a bit for each.
+    seen: Cell<u64>,
 }
 
 impl<'o, 'c> Options<'o, 'c> {
     pub(super) fn new(compiler: &'o mut Compiler<'c>, spec: &'static Spec, entry: &'o Entry) -> Self {
-        Self { compiler, spec, entry }
+        Self { compiler, spec, entry, seen: Cell::new(0) }
     }
 
     pub(super) fn compile(mut self) -> Result<Box<dyn Processor>, Reported> {
@@ -39,6 +42,9 @@ impl<'o, 'c> Options<'o, 'c> {
         }
         self.check_names();
         let processor = (self.spec.compile)(&mut self);
+        if processor.is_ok() && self.compiler.problems.len() == before {
+            self.check_unseen();
+        }
         if self.compiler.problems.len() > before { Err(Reported) } else { processor }
     }
 
@@ -57,6 +63,19 @@ impl<'o, 'c> Options<'o, 'c> {
         }
     }
 
+    /// What has no effect beside the other options must make sense all the same.
+    fn check_unseen(&mut self) {
+        for (at, option) in self.spec.options.iter().enumerate() {
+            if self.seen.get() & (1 << at) == 0 && self.node(option.name).is_some() {
+                // What is wrong was noted.
+                let _ = match option.default {
+                    "true" | "false" => self.flag(option.name, false).is_ok(),
+                    _ => self.texts(option.name).is_ok(),
+                };
+            }
+        }
+    }
+
     /// The table of names.
     pub fn keys(&self) -> &'c Keys {
         self.compiler.keys
@@ -72,9 +91,31 @@ impl<'o, 'c> Options<'o, 'c> {
 
     /// Notes a mistake.
     pub fn error(&mut self, at: &Place, what: impl AsRef<str>, fix: impl Into<String>) -> Reported {
-        let what = format!("{}: {}", self.spec.name, what.as_ref());
+        let what = self.named(at, what.as_ref());
         self.compiler.problems.push(at.error(what, fix));
         Reported
+    }
+
+    /// What is wrong at a place, with the processor's name and that of the option which the place is in.
+    fn named(&self, at: &Place, what: &str) -> String {
+        let place = |place: &Place| (place.line, place.column);
+        let begin = place(&self.entry.key_at);
+        let entries = self.entry.value.entries().iter();
+        let before = entries.filter(|entry| place(&entry.key_at) > begin && place(&entry.key_at) < place(at));
+        let processor = self.spec.name;
+        match before.max_by_key(|entry| place(&entry.key_at)).map(|entry| &entry.key) {
+            Some(option)
+                if !what.contains(&format!("\"{option}\"")) && !what.contains(&format!("`{option}`")) =>
+            {
+                format!("{processor}: the option {option:?}: {what}")
+            }
+            _ => format!("{processor}: {what}"),
+        }
+    }
+
+    /// Where an option's value stands, or, where it is left out, the processor.
+    pub fn place_of(&self, name: &str) -> Place {
+        self.node(name).map_or_else(|| self.place().clone(), |node| node.at.clone())
     }
 
     /// Where the processor stands.
@@ -85,6 +126,9 @@ impl<'o, 'c> Options<'o, 'c> {
     /// An option as it is written; null counts as left out.
     pub fn node(&self, name: &str) -> Option<&'o Node> {
         let entry: &'o Entry = self.entry;
+        if let Some(at) = self.spec.options.iter().position(|option| option.name == name) {
+            self.seen.set(self.seen.get() | 1 << at);
+        }
         entry.value.get(name).filter(|node| !matches!(node.value, Value::Null))
     }
 
@@ -260,7 +304,7 @@ impl<'o, 'c> Options<'o, 'c> {
             None => {
                 let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
                 let fix = format!("there are {}", known.join(", "));
-                let at = self.node(name).map_or_else(|| self.place().clone(), |node| node.at.clone());
+                let at = self.place_of(name);
                 let hint = closest(&text, known.iter().copied());
                 Err(self.error(&at, format!("the option {name:?} has no value {text:?}{hint}"), fix))
             }
@@ -273,7 +317,7 @@ impl<'o, 'c> Options<'o, 'c> {
     /// When it can't be read.
     pub fn template(&mut self, name: &str) -> Result<Option<Template>, Reported> {
         let Some(text) = self.text(name)? else { return Ok(None) };
-        let at = self.node(name).map_or_else(|| self.place().clone(), |node| node.at.clone());
+        let at = self.place_of(name);
         self.template_of(&at, &text).map(Some)
     }
 
@@ -299,7 +343,7 @@ impl<'o, 'c> Options<'o, 'c> {
     /// When it is missing or not valid.
     pub fn pattern(&mut self, name: &str) -> Result<Pattern, Reported> {
         let text = self.required_text(name)?;
-        let at = self.node(name).map_or_else(|| self.place().clone(), |node| node.at.clone());
+        let at = self.place_of(name);
         self.pattern_of(&at, &text)
     }
 
@@ -328,7 +372,7 @@ impl<'o, 'c> Options<'o, 'c> {
                 Ok(value)
             }
             Err(why) => {
-                let at = self.node(option).map_or_else(|| self.place().clone(), |node| node.at.clone());
+                let at = self.place_of(option);
                 let fix = format!("put the file into `user/{folder}`, or name it with its whole path");
                 Err(self.error(&at, why, fix))
             }
@@ -340,7 +384,14 @@ impl<'o, 'c> Options<'o, 'c> {
     /// # Errors
     /// When it can't be read.
     pub fn condition(&mut self, node: &Node) -> Result<Condition, Reported> {
-        self.compiler.condition(node).ok_or(Reported)
+        let condition = self.compiler.condition(node);
+        if condition.is_none()
+            && let Some(problem) = self.compiler.problems.pop()
+        {
+            let what = self.named(&node.at, &problem.what);
+            self.compiler.problems.push(Diagnostic { what, ..problem });
+        }
+        condition.ok_or(Reported)
     }
 
     /// Processors below an option.

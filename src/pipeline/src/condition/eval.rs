@@ -2,6 +2,7 @@
 
 use super::ast::{Expr, Instance, Operator, OriginField};
 use super::functions::{self, MAX_ELEMENTS};
+use super::parser::LENGTH;
 use super::value::Val;
 use crate::failure::Failure;
 use crate::origin::Origin;
@@ -69,6 +70,9 @@ impl<'s, 'e> Scope<'s, 'e> {
                 Val::Map(entries) => {
                     let found = entries.iter().find(|(other, _)| **other == *name.as_bytes());
                     found.map_or(Val::Null, |(_, value)| value.clone())
+                }
+                list @ (Val::List(_) | Val::Stored(Slot::List(_))) if **name == *LENGTH => {
+                    list.length().map_or(Val::Null, |count| Val::Int(count as i64))
                 }
                 _ => Val::Null,
             }),

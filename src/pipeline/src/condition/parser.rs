@@ -12,6 +12,8 @@ use std::sync::Arc;
 pub const MAX_DEPTH: usize = 64;
 /// Longer than this it is refused.
 pub const MAX_BYTES: usize = 64 * 1024;
+/// A field of this name may be the number of elements of a list.
+pub(super) const LENGTH: &str = "length";
 
 pub(super) struct Parser<'p> {
     keys: &'p Keys,
@@ -328,6 +330,10 @@ impl<'p> Parser<'p> {
     fn member(&self, value: Expr, name: &str) -> Expr {
         match value {
             Expr::Root => Expr::Field(Path::of_names(self.keys, &[name]), None),
+            // Painless has it for lists; what it is of is known only then.
+            Expr::Field(..) if name == LENGTH => {
+                Expr::Member(Box::new(value), self.keys.compiled(name), name.into())
+            }
             Expr::Field(path, _) => {
                 let origin = origin_field(path.text(), name);
                 Expr::Field(path.child(self.keys, name), origin)

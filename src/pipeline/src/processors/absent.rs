@@ -2,8 +2,7 @@
 
 const CALLS_OUT: &str = "it calls a service outside";
 const NO_PARSERS: &str = "no parser of office documents and PDF is trusted with files of strangers yet";
-const NO_SCHEMAS: &str = "no reader of Avro's and Parquet's schemas is among the dependencies";
-const NOT_DOCUMENTED: &str = "what it does is not documented anywhere";
+const NOT_DOCUMENTED: &str = "what becomes of the rows that it opens is not documented anywhere";
 const NO_SCRIPTS: &str = "scripts are not supported";
 
 /// Reasons, each with the processors that it holds for.
@@ -15,7 +14,6 @@ pub(crate) const ABSENT: &[(&str, &[&str])] = &[
     ]),
     (NO_SCRIPTS, &["script"]),
     (NO_PARSERS, &["attachment"]),
-    (NO_SCHEMAS, &["enforce_schema"]),
     (NOT_DOCUMENTED, &["create_table"]),
 ];
 
@@ -27,6 +25,22 @@ pub(super) fn why(name: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_is_refused_by_its_name_with_the_reason() {
+        use crate::{Library, Node, Program};
+        for (why, names) in ABSENT {
+            for name in *names {
+                let pipeline = serde_json::json!({"processors": [{*name: {"field": "a"}}]});
+                let mut library = Library::default();
+                library.add("main", Node::from_json(std::path::Path::new("test.yml"), &pipeline));
+                let refused = Program::compile(&event::model::Keys::default(), &library, &["main"]);
+                let problems = refused.expect_err(name);
+                let said = format!("test.yml:1:1: the processor {name:?} is not available: {why}; remove it");
+                assert!(problems.len() == 1 && problems[0].to_string().starts_with(&said), "{problems:?}");
+            }
+        }
+    }
 
     #[test]
     fn no_processor_is_both_here_and_absent() {

@@ -1,7 +1,8 @@
 //! `acl_decode`: who may what, from a security descriptor of Windows.
 
-use super::object::{Object, put_each, target_beside, texts};
+use super::object::{Object, put_each, texts};
 use super::sddl::{Acl, Descriptor, Entry, account_name};
+use super::target::target_beside;
 use crate::compile::spec::{FIELD, IGNORE_MISSING, optional};
 use crate::compile::{Example, Options, Outcome, Reported, Spec};
 use crate::context::{Context, not_a_text};

@@ -1,5 +1,6 @@
 //! Names of fields in options: fixed ones, resolved beforehand, and templates.
 
+use super::received::is_reserved;
 use crate::compile::{Options, Reported};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -34,6 +35,11 @@ impl FieldName {
             Self::Dynamic(template) => {
                 let text = template.render(cx, Missing::Fails)?;
                 let segments = cx.event.segments_of(&text).map_err(|why| not_a_path(why, &text))?;
+                if is_reserved(cx, Event::ROOT, &segments, template.source()) {
+                    return Err(Failure::text(format!(
+                        "{text:?} is metadata, which values of fields can't name"
+                    )));
+                }
                 work(cx, &segments)
             }
         }

@@ -74,7 +74,11 @@ fn compile_case(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Rep
     let mut cases = Vec::new();
     for item in items {
         let (Some(condition), Some(value)) = (item.get("condition"), item.get("value")) else {
-            return Err(options.error(&item.at, "a case has `condition` and `value`", ""));
+            return Err(options.error(
+                &item.at,
+                "a case has `condition` and `value`",
+                "write `- {condition: a > 1, value: b}`",
+            ));
         };
         cases.push((options.condition(condition)?, options.value(value)?));
     }

@@ -7,9 +7,9 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::step::{Block, Flow, Processor, Ran, nested};
 use crate::suggest::closest;
-use event::model::{Children, Event, KeyId, Kind, Path, Slot};
+use event::model::{Children, Event, KeyId, Keys, Kind, NodeId, Path, Slot};
 use jiff::tz::TimeZone;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 pub(super) static SPEC: Spec = Spec {
@@ -18,8 +18,7 @@ pub(super) static SPEC: Spec = Spec {
     summary: "Compares an event with a schema: fields that are missing, that the schema does not have, or of another type.",
     details: "The schemas are those of ASIM's tables (`ASimNetworkSessionLogs`, `ASimAuthenticationEventLogs`, `ASimDnsActivityLogs`, \
               `ASimWebSessionLogs`, `ASimProcessEventLogs`, `ASimFileEventLogs`, `ASimRegistryEventLogs`, \
-              `ASimAuditEventLogs`, `ASimUserManagementActivityLogs`, `ASimDhcpEventLogs`) and `ECS`, of which the \
-              commonest fields and all field sets are known. A missing required field makes the event invalid, recommended \
+              `ASimAuditEventLogs`, `ASimUserManagementActivityLogs`, `ASimDhcpEventLogs`) and `ECS`, version 8. A missing required field makes the event invalid, recommended \
               and optional ones only if that is asked for; of a field of another type the same holds. Fields that the schema \
               does not have never do. Optional fields that are missing are listed only with `validate_optional`. Top-level \
               names that start with `@` or `_` are not compared.",
@@ -36,10 +35,10 @@ pub(super) static SPEC: Spec = Spec {
     examples: &[
         Example {
             title: "ECS",
-            event: r#"{"source": {"port": "many", "ip": "192.0.2.1"}, "own": 1}"#,
+            event: r#"{"source": {"port": "many", "ip": "192.0.2.1", "nickname": "x"}, "own": 1}"#,
             processors: "- check_schema: {schema: ecs, target_field: c, on_missing: [{set: {field: own, value: 2}}]}\n- keep: {field: [c, own]}",
             outcome: Outcome::Event(
-                r#"{"own": 2, "c": {"is_valid": false, "missing_required_fields": ["@timestamp"], "missing_recommended_fields": ["ecs.version"], "missing_optional_fields": [], "extra_fields": ["own"], "type_mismatches": [{"field": "source.port", "expected_type": "LONG", "actual_type": "STRING"}]}}"#,
+                r#"{"own": 2, "c": {"is_valid": false, "missing_required_fields": ["@timestamp"], "missing_recommended_fields": ["ecs.version"], "missing_optional_fields": [], "extra_fields": ["source.nickname", "own"], "type_mismatches": [{"field": "source.port", "expected_type": "LONG", "actual_type": "STRING"}]}}"#,
             ),
         },
         Example {
@@ -94,10 +93,19 @@ struct Column {
     holds: Type,
 }
 
-/// A schema: its fields, and all top-level names that it knows.
+/// A schema: its fields, by their first names, and all names that it knows.
+#[derive(Default)]
 struct Schema {
-    columns: Vec<Column>,
-    names: HashSet<KeyId>,
+    groups: Vec<(KeyId, Vec<Column>)>,
+    names: Names,
+}
+
+/// The names in an object, each with those below it.
+#[derive(Default)]
+struct Names {
+    inner: HashMap<KeyId, Names>,
+    /// Whatever stands below is right.
+    is_open: bool,
 }
 
 struct CheckSchema {
@@ -140,25 +148,10 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
 
 fn schema(options: &Options<'_, '_>, name: &str) -> Option<Schema> {
     let keys = options.keys();
-    let mut schema = Schema { columns: Vec::new(), names: HashSet::new() };
+    let mut schema = Schema::default();
     let is_row = |line: &&str| !line.starts_with('#');
     if name.eq_ignore_ascii_case("ecs") {
-        for line in include_str!("../../data/ecs_fields.tsv").lines().filter(is_row) {
-            let (kind, names) = line.split_once('\t')?;
-            for name in names.split(' ') {
-                let names: Vec<&str> = name.split('.').collect();
-                schema.names.insert(keys.compiled(names[0]));
-                let class = match name {
-                    "@timestamp" => Class::Required,
-                    "ecs.version" => Class::Recommended,
-                    _ => Class::Optional,
-                };
-                if kind != "object" {
-                    let path = Path::of_names(keys, &names);
-                    schema.columns.push(Column { path, class, holds: holds(kind) });
-                }
-            }
-        }
+        schema.add_ecs(keys, include_str!("../../data/ecs_fields.tsv").lines().filter(is_row));
         return Some(schema);
     }
     let (_, sets) = ASIM.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
@@ -174,14 +167,57 @@ fn schema(options: &Options<'_, '_>, name: &str) -> Option<Schema> {
             _ => Class::Optional,
         };
         for name in names.split(' ') {
-            // A set may name a column of another one again: the first one counts.
-            if schema.names.insert(keys.compiled(name)) {
-                let path = Path::of_names(keys, &[name]);
-                schema.columns.push(Column { path, class, holds: holds(kind) });
-            }
+            schema.add(Path::of_names(keys, &[name]), class, holds(kind), true);
         }
     }
     Some(schema)
+}
+
+impl Schema {
+    /// Adds a field; one that is there already stays as it is. Of one that is `open` it does not matter what is below it.
+    fn add(&mut self, path: Path, class: Class, holds: Type, open: bool) {
+        let mut names = &mut self.names;
+        for segment in path.segments() {
+            names = names.inner.entry(segment.key).or_default();
+        }
+        names.is_open |= open;
+        let root = path.segments()[0].key;
+        let column = Column { path, class, holds };
+        match self.groups.iter_mut().find(|(key, _)| *key == root) {
+            Some((_, columns)) if columns.iter().any(|other| other.path == column.path) => {}
+            Some((_, columns)) => columns.push(column),
+            None => self.groups.push((root, vec![column])),
+        }
+    }
+
+    fn add_ecs<'t>(&mut self, keys: &Keys, rows: impl Iterator<Item = &'t str> + Clone) {
+        let row = |line: &'t str| {
+            let mut cells = line.split('\t');
+            Some((cells.next()?, cells.next()?, cells.next()?.split(' ')))
+        };
+        for (set, kind, names) in rows.clone().filter_map(row).filter(|(_, kind, _)| *kind != "at") {
+            let mut places: Vec<&str> = Vec::new();
+            for (_, _, named) in
+                rows.clone().filter_map(row).filter(|(other, kind, _)| *kind == "at" && *other == set)
+            {
+                places.extend(named);
+            }
+            if set == "-" {
+                places.push("");
+            }
+            for (place, name) in places.iter().flat_map(|place| names.clone().map(move |name| (*place, name)))
+            {
+                let class = match name {
+                    "@timestamp" => Class::Required,
+                    "ecs.version" => Class::Recommended,
+                    _ => Class::Optional,
+                };
+                let parts: Vec<&str> =
+                    place.split('.').chain(name.split('.')).filter(|part| !part.is_empty()).collect();
+                self.add(Path::of_names(keys, &parts), class, holds(kind), kind == "dynamic");
+            }
+        }
+    }
 }
 
 fn holds(kind: &str) -> Type {
@@ -261,6 +297,21 @@ impl Processor for CheckSchema {
     }
 }
 
+/// Notes a field, or those below it, if the schema does not have them. Goes no deeper than the schema does.
+fn find_extra(cx: &Context<'_>, node: NodeId, known: &Names, place: &str, extra: &mut Vec<String>) {
+    let name = || format!("{place}{}", String::from_utf8_lossy(cx.event.name(node)));
+    match (known.inner.get(&cx.event.key(node)), cx.event.slot(node)) {
+        (None, _) => extra.push(name()),
+        (Some(names), Slot::Map(fields)) if !names.is_open && !names.inner.is_empty() => {
+            let place = name() + ".";
+            for node in cx.event.children(fields) {
+                find_extra(cx, node, names, &place, extra);
+            }
+        }
+        _ => {}
+    }
+}
+
 impl CheckSchema {
     fn counts(&self, class: Class) -> bool {
         match class {
@@ -272,23 +323,29 @@ impl CheckSchema {
 
     fn compare(&self, cx: &Context<'_>) -> Findings<'_> {
         let mut findings = Findings::default();
-        for column in &self.schema.columns {
-            match cx.value(&column.path) {
-                Some(slot) if !column.holds.takes(cx, slot) => {
-                    findings.mismatches.push((column, slot.kind()))
+        let Slot::Map(root) = cx.event.slot(Event::ROOT) else { return findings };
+        for (key, columns) in &self.schema.groups {
+            // Most events have few of the schema's objects.
+            let is_there = cx.event.field(root, *key).is_some();
+            for column in columns {
+                let value = if is_there { cx.value(&column.path) } else { None };
+                match value {
+                    Some(slot) if !column.holds.takes(cx, slot) => {
+                        findings.mismatches.push((column, slot.kind()))
+                    }
+                    Some(_) => {}
+                    None if !self.finds_missing
+                        || (column.class == Class::Optional && !self.wants_optional) => {}
+                    None => findings.missing[column.class as usize].push(&column.path),
                 }
-                Some(_) => {}
-                None if !self.finds_missing || (column.class == Class::Optional && !self.wants_optional) => {}
-                None => findings.missing[column.class as usize].push(&column.path),
             }
         }
-        if let (true, Slot::Map(root)) = (self.finds_extra, cx.event.slot(Event::ROOT)) {
+        if self.finds_extra {
             let target = self.target.segments()[0].key;
             for node in cx.event.children(root) {
-                let (key, name) = (cx.event.key(node), cx.event.name(node));
-                let is_meta = matches!(name.first(), Some(b'@' | b'_'));
-                if !is_meta && key != target && !self.schema.names.contains(&key) {
-                    findings.extra.push(String::from_utf8_lossy(name).into_owned());
+                let is_meta = matches!(cx.event.name(node).first(), Some(b'@' | b'_'));
+                if !is_meta && cx.event.key(node) != target {
+                    find_extra(cx, node, &self.schema.names, "", &mut findings.extra);
                 }
             }
         }
@@ -339,6 +396,14 @@ mod tests {
             let cells: Vec<&str> = row.split('\t').collect();
             assert!(ASIM.iter().any(|(_, sets)| sets.contains(&cells[0])), "{row}");
             assert!(cells[2] == "dynamic" || holds(cells[2]) != Type::Any, "{row}");
+        }
+        let rows = include_str!("../../data/ecs_fields.tsv").lines().filter(|line| !line.starts_with('#'));
+        let sets: Vec<&str> =
+            rows.clone().filter_map(|row| row.split_once("\tat\t")).map(|(set, _)| set).collect();
+        for row in rows {
+            let cells: Vec<&str> = row.split('\t').collect();
+            assert!(cells.len() == 3 && (cells[0] == "-" || sets.contains(&cells[0])), "{row}");
+            assert!(["dynamic", "at"].contains(&cells[1]) || holds(cells[1]) != Type::Any, "{row}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `checksum`: the checksum or hash of a field.
 
 use super::digest::{Algorithm, hex};
-use super::object::target_beside;
+use super::target::target_beside;
 use crate::compile::spec::{FIELD, IGNORE_MISSING, optional, required};
 use crate::compile::{Example, Options, Outcome, Reported, Spec};
 use crate::context::Context;

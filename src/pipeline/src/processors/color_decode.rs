@@ -106,7 +106,7 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
     ];
     let alpha = options.text("alpha")?.map_or(Some(1.0), |text| text.trim().parse().ok());
     let Some(alpha) = alpha.filter(|alpha: &f64| (0.0..=1.0).contains(alpha)) else {
-        let at = options.node("alpha").map_or_else(|| options.place().clone(), |node| node.at.clone());
+        let at = options.place_of("alpha");
         return Err(options.error(&at, "`alpha` is a number from 0 to 1", ""));
     };
     Ok(Box::new(ColorDecode {

@@ -96,7 +96,7 @@ fn part(
     match text.trim().parse::<f64>() {
         Ok(number) if (min..=max).contains(&number) => Ok(number),
         _ => {
-            let at = options.node(name).map_or(options.place(), |node| &node.at).clone();
+            let at = options.place_of(name);
             Err(options.error(&at, format!("`{name}` is a number from {min} to {max}"), ""))
         }
     }

@@ -15,11 +15,11 @@ pub(super) static SPEC: Spec = Spec {
     family: "manipulate",
     summary: "Changes the type of a value, or of each element of a list.",
     details: "`auto` makes a text a whole number, a float or a truth value if it looks like one, and leaves it else. `ip` \
-              checks that a text is an address.",
+              checks that a text is an address. Floats are rounded to three digits behind the point unless `precision` says otherwise.",
     options: &[
         FIELD,
         required("type", "`integer`, `long`, `float`, `double`, `string`, `boolean`, `ip` or `auto`."),
-        optional("precision", "", "Digits behind the point that a float keeps."),
+        optional("precision", "3", "Digits behind the point that a float keeps, up to 15."),
         TARGET_FIELD,
         IGNORE_MISSING,
     ],
@@ -60,7 +60,7 @@ enum Type {
 struct Convert {
     target: Target,
     to: Type,
-    precision: Option<i32>,
+    precision: i32,
 }
 
 const TYPES: [(&str, Type); 10] = [
@@ -80,7 +80,7 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
     let target = Target::read(options)?;
     options.required("type")?;
     let to = options.choice("type", &TYPES)?;
-    let precision = options.int("precision", 0..=15)?.map(|digits| digits as i32);
+    let precision = options.int("precision", 0..=15)?.unwrap_or(3) as i32;
     Ok(Box::new(Convert { target, to, precision }))
 }
 
@@ -159,13 +159,9 @@ impl Convert {
     }
 
     fn rounded(&self, number: f64) -> Slot {
-        match self.precision {
-            Some(digits) => {
-                let factor = 10f64.powi(digits);
-                Slot::Float((number * factor).round() / factor)
-            }
-            None => Slot::Float(number),
-        }
+        let factor = 10f64.powi(self.precision);
+        let rounded = (number * factor).round() / factor;
+        Slot::Float(if rounded.is_finite() { rounded } else { number })
     }
 
     #[cold]
@@ -184,7 +180,7 @@ impl Convert {
 }
 
 /// A whole number, decimal or with `0x`.
-fn whole(text: &str) -> Option<i64> {
+pub(super) fn whole(text: &str) -> Option<i64> {
     let text = text.trim();
     let (sign, digits) = match text.as_bytes() {
         [b'-', ..] => (-1, &text[1..]),

@@ -55,8 +55,8 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
     options.required("target_fields")?;
     let fields = options.fields("target_fields")?;
     if fields.is_empty() {
-        let at = options.place().clone();
-        return Err(options.error(&at, "`target_fields` names no field", ""));
+        let at = options.place_of("target_fields");
+        return Err(options.error(&at, "`target_fields` names no field", "write it like [user, ip]"));
     }
     let separator = character(options, "separator", b',')?;
     let quote = character(options, "quote", b'"')?;
@@ -70,7 +70,7 @@ fn character(options: &mut Options<'_, '_>, name: &str, default: u8) -> Result<u
         [byte] if byte.is_ascii() => Ok(*byte),
         b"\\t" => Ok(b'\t'),
         _ => {
-            let at = options.node(name).map_or_else(|| options.place().clone(), |node| node.at.clone());
+            let at = options.place_of(name);
             Err(options.error(&at, format!("the option {name:?} is one ASCII character"), ""))
         }
     }

@@ -96,7 +96,7 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
     let mut target = Target::read(options)?;
     target.target = options.field_or("target_field", &default)?;
     let formats = Formats::read(options, "formats")?;
-    let zone_at = options.node("timezone").map_or_else(|| options.place().clone(), |node| node.at.clone());
+    let zone_at = options.place_of("timezone");
     let zone = match options.text("timezone")? {
         Some(text) if text.contains("{{") => Zone::Dynamic(options.template_of(&zone_at, &text)?),
         _ => Zone::Fixed(fixed_zone(options, "timezone")?.unwrap_or(TimeZone::UTC)),
@@ -105,11 +105,10 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
         && !locale.contains("{{")
         && !["en", "english", "root", "c"].iter().any(|known| locale.to_ascii_lowercase().starts_with(known))
     {
-        let at = options.node("locale").map_or_else(|| options.place().clone(), |node| node.at.clone());
+        let at = options.place_of("locale");
         return Err(options.error(&at, format!("the locale {locale:?} is not available"), "only English is"));
     }
-    let output_at =
-        options.node("output_format").map_or_else(|| options.place().clone(), |node| node.at.clone());
+    let output_at = options.place_of("output_format");
     let output = options.text("output_format")?.unwrap_or_else(|| "2006-01-02T15:04:05.000Z07:00".to_owned());
     let output = layout(options, &output_at, &output)?;
     Ok(Box::new(Date { target, formats, zone, output }))
@@ -126,7 +125,7 @@ pub(super) fn layout(
 /// The time zone that an option names.
 pub(super) fn fixed_zone(options: &mut Options<'_, '_>, name: &str) -> Result<Option<TimeZone>, Reported> {
     let Some(text) = options.text(name)? else { return Ok(None) };
-    let at = options.node(name).map_or_else(|| options.place().clone(), |node| node.at.clone());
+    let at = options.place_of(name);
     match zone(&text) {
         Some(zone) => Ok(Some(zone)),
         None => {
@@ -166,7 +165,7 @@ impl Formats {
 
     /// Those that an option names; without one, whatever looks like a time.
     pub(super) fn read(options: &mut Options<'_, '_>, name: &str) -> Result<Self, Reported> {
-        let at = options.node(name).map_or_else(|| options.place().clone(), |node| node.at.clone());
+        let at = options.place_of(name);
         let mut formats = Vec::new();
         for text in options.texts(name)? {
             let format = match text.as_str() {

@@ -74,14 +74,12 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
         "m" => Rounding::Minute,
         "s" => Rounding::Second,
         other => {
-            let at =
-                options.node("date_rounding").map_or_else(|| options.place().clone(), |node| node.at.clone());
+            let at = options.place_of("date_rounding");
             let what = format!("the option \"date_rounding\" has no value {other:?}");
             return Err(options.error(&at, what, "there are y, M, w, d, h, m, s"));
         }
     };
-    let at =
-        options.node("index_name_format").map_or_else(|| options.place().clone(), |node| node.at.clone());
+    let at = options.place_of("index_name_format");
     let output = options.text("index_name_format")?.unwrap_or_else(|| "2006-01-02".to_owned());
     Ok(Box::new(DateIndex {
         source: Target::read(options)?,

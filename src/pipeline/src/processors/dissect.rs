@@ -1,5 +1,6 @@
 //! `dissect`: parts of a text between literal delimiters.
 
+use super::received::is_reserved;
 use super::target::Target;
 use crate::compile::spec::{FIELD, IGNORE_MISSING, optional, required};
 use crate::compile::{Example, Options, Outcome, Reported, Spec};
@@ -18,7 +19,7 @@ pub(super) static SPEC: Spec = Spec {
     options: &[
         FIELD,
         required("pattern", "The delimiters with the fields between them."),
-        optional("append_separator", "", "What stands between joined values."),
+        optional("append_separator", "a blank", "What stands between joined values; may be empty."),
         IGNORE_MISSING,
     ],
     examples: &[
@@ -79,7 +80,7 @@ enum Kind {
 fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported> {
     let target = Target::read(options)?;
     let pattern = options.required_text("pattern")?;
-    let at = options.node("pattern").map_or_else(|| options.place().clone(), |node| node.at.clone());
+    let at = options.place_of("pattern");
     let (first, keys) =
         parse(&pattern).map_err(|why| options.error(&at, why, "write it like `%{a} - %{b}`"))?;
     let mut outputs: Vec<Out> = Vec::new();
@@ -121,7 +122,7 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
     let finder = |text: &str| Finder::new(text.as_bytes()).into_owned();
     let parts =
         keys.iter().map(|(key, delimiter)| Part { pads: key.pads, delimiter: finder(delimiter) }).collect();
-    let append_separator = options.text("append_separator")?.unwrap_or_default().into_bytes();
+    let append_separator = options.text("append_separator")?.unwrap_or_else(|| " ".to_owned()).into_bytes();
     Ok(Box::new(Dissect { target, first: finder(&first), parts, outputs, append_separator }))
 }
 
@@ -227,7 +228,9 @@ impl Dissect {
                 let (Some(name), Some(value)) = (value(*name), value(*number)) else { return Ok(()) };
                 let name = String::from_utf8_lossy(cx.event.bytes(name)).into_owned();
                 let segments = cx.event.segments_of(&name).map_err(|why| Failure::text(why.to_string()))?;
-                cx.event.set_from(Event::ROOT, &segments, Slot::Text(value))?;
+                if !is_reserved(cx, Event::ROOT, &segments, "") {
+                    cx.event.set_from(Event::ROOT, &segments, Slot::Text(value))?;
+                }
                 Ok(())
             }
             Out::Field { path, values } => match &values[..] {

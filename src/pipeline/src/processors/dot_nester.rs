@@ -111,7 +111,10 @@ impl Processor for DotNester {
                 while let Some(node) = at {
                     at = cx.event.next(node);
                     let (key, slot) = (cx.event.key(node), cx.event.slot(node));
-                    cx.event.append_to(&mut kept, key, slot)?;
+                    // Joined and made small, a name that was none can become that of metadata.
+                    if !key.is_metadata() {
+                        cx.event.append_to(&mut kept, key, slot)?;
+                    }
                 }
                 cx.event.put(Event::ROOT, Slot::Map(kept));
             }

@@ -4,6 +4,7 @@
 //! of field names, since these are the columns of `_ingest`; one after the other runs, whatever lane it is for. It
 //! costs tens of microseconds: `lookup` is far cheaper where it suffices.
 
+use super::received::is_metadata;
 use super::table::Table;
 use crate::compile::spec::{optional, required};
 use crate::compile::{Example, Options, Outcome, Reported, Spec};
@@ -42,6 +43,7 @@ pub(super) static SPEC: Spec = Spec {
     options: &[
         required("query", "The query."),
         optional("lookup_table", "none", "The tables; one or several."),
+        optional("dataset_name", "", "Not available: tables are files."),
         optional("type", "sqlite", "There is only `sqlite`; KQL is not understood."),
         optional("override", "false", "The event is only what the query gives."),
         optional(
@@ -100,8 +102,16 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
     let at = options.required("query")?.at.clone();
     let query = options.required_text("query")?;
     if let Some(kind) = options.text("type")?.filter(|kind| !["", "sqlite", "sql"].contains(&kind.as_str())) {
+        let at = options.place_of("type");
         let what = format!("queries of the type {kind:?} are not understood");
         return Err(options.error(&at, what, "write the query in the SQL of SQLite"));
+    }
+    if let Some(node) = options.node("dataset_name") {
+        return Err(options.error(
+            &node.at,
+            "datasets are not available",
+            "name a CSV file with `lookup_table`",
+        ));
     }
     let mut tables = Vec::new();
     for name in options.texts("lookup_table")? {
@@ -115,7 +125,13 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
     match database.prepare(&query) {
         Ok(()) => {}
         Err(why) if is_missing_column(&why) => {}
-        Err(why) => return Err(options.error(&at, format!("the query can't be used: {}", plain(&why)), "")),
+        Err(why) => {
+            return Err(options.error(
+                &at,
+                format!("the query can't be used: {}", plain(&why)),
+                "the SQL is that of SQLite",
+            ));
+        }
     }
     Ok(Box::new(Enrich {
         uses_message: query.contains("_message"),
@@ -304,7 +320,8 @@ fn fields(cx: &Context<'_>) -> Result<Vec<Field>, Failure> {
     let mut fields = Vec::with_capacity(root.len());
     for node in cx.event.children(root).filter(|node| !cx.event.key(*node).is_metadata()) {
         let name = String::from_utf8_lossy(cx.event.name(node)).replace('\0', "");
-        if !known.insert(name.to_lowercase()) {
+        // Without the zero it may be the name of metadata, and a query would bring it back as such.
+        if is_metadata(cx, name.as_bytes()) || !known.insert(name.to_lowercase()) {
             continue;
         }
         let text = |bytes: &[u8]| Sql::Text(String::from_utf8_lossy(bytes).into_owned());

@@ -1,6 +1,7 @@
 //! `error_code`: what error codes of Windows mean.
 
-use super::object::{Object, put_each, target_beside};
+use super::object::{Object, put_each};
+use super::target::target_beside;
 use crate::compile::spec::{FIELD, IGNORE_MISSING, optional};
 use crate::compile::{Example, Options, Outcome, Reported, Spec};
 use crate::context::Context;

@@ -48,7 +48,7 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
     let at = options.required("fields")?.at.clone();
     let mut fields = options.fields("fields")?;
     if fields.is_empty() {
-        return Err(options.error(&at, "`fields` names no field", ""));
+        return Err(options.error(&at, "`fields` names no field", "write it like [user, ip]"));
     }
     fields.sort_by(|a, b| a.text().cmp(b.text()));
     let methods = [

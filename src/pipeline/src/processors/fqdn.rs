@@ -1,6 +1,6 @@
 //! `fqdn`: a host's name split into host and domain, as ASIM does.
 
-use super::target::{Target, beside};
+use super::target::Target;
 use crate::compile::spec::{FIELD, IGNORE_MISSING, optional};
 use crate::compile::{Example, Options, Outcome, Reported, Spec};
 use crate::context::Context;
@@ -54,9 +54,9 @@ struct Fqdn {
 
 fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported> {
     let target = Target::read(options)?;
-    let mut field = |name: &str, suffix: &str| match options.optional_field(name)? {
-        Some(path) => Ok(path),
-        None => beside(options, &target.field, suffix),
+    let mut field = |name: &str, suffix: &str| {
+        let beside = target.field.beside(options.keys(), suffix);
+        options.field_or(name, &beside)
     };
     let hostname = field("hostname_field", "_hostname")?;
     let domain = field("domain_field", "_domain")?;

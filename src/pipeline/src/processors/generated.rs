@@ -81,7 +81,7 @@ fn compile_random_string(options: &mut Options<'_, '_>) -> Result<Box<dyn Proces
         own => own.chars().collect(),
     };
     if letters.is_empty() || letters.len() > 256 {
-        let at = options.node("charset").map_or_else(|| options.place().clone(), |node| node.at.clone());
+        let at = options.place_of("charset");
         return Err(options.error(&at, "`charset` has 1 to 256 characters", ""));
     }
     Ok(Box::new(RandomString {

@@ -121,7 +121,7 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
             None => {
                 let names = known.iter().map(|(name, _)| *name);
                 let hint = closest(&name, names.clone());
-                let at = options.node("properties").map_or(options.place(), |node| &node.at).clone();
+                let at = options.place_of("properties");
                 let fix = format!("there are {}", names.collect::<Vec<_>>().join(", "));
                 return Err(options.error(&at, format!("this database has no property {name:?}{hint}"), fix));
             }

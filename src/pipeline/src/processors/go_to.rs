@@ -25,9 +25,9 @@ struct GoTo(u32);
 
 fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported> {
     let tag = options.required_text("target_tag")?;
-    let at = options.node("target_tag").map_or_else(|| options.place().clone(), |node| node.at.clone());
+    let at = options.place_of("target_tag");
     let missing = at.error(
-        format!("go_to: no processor of this pipeline has the tag {tag:?}"),
+        format!("go_to: the option \"target_tag\": no processor of this pipeline has the tag {tag:?}"),
         "give the target this `tag:`",
     );
     Ok(Box::new(GoTo(options.compiler().jump(&tag, missing))))

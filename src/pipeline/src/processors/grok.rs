@@ -16,7 +16,7 @@ pub(super) static SPEC: Spec = Spec {
     summary: "Finds named patterns in a text and puts what they match into fields.",
     details: "`%{NAME}` matches, `%{NAME:field}` keeps the text, `%{NAME:field:type}` as int, long, float or boolean. The \
               first pattern that matches anywhere in the text counts. The names are those of Elastic's legacy set. A field \
-              that is matched several times gets a list.",
+              that is matched several times gets a list; what matched nothing at all is an empty text, as in Elasticsearch.",
     options: &[
         FIELD,
         optional("patterns", "", "The expressions, tried in order; this or `pattern`."),
@@ -69,7 +69,8 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
     let mut expressions = Vec::new();
     for text in options.texts(name)? {
         let expression = Expression::compile(options.keys(), &dictionary, &text);
-        expressions.push(expression.map_err(|why| options.error(&at, why, ""))?);
+        expressions
+            .push(expression.map_err(|why| options.error(&at, why, "write it like `%{IP:source.ip}`"))?);
     }
     if expressions.is_empty() {
         return Err(options.error(&at, "there is no pattern", "write `patterns: ['%{IP:source.ip}']`"));
@@ -90,10 +91,7 @@ impl Processor for Grok {
                 for field in &expression.fields {
                     let mut value: Option<Slot> = None;
                     for group in &field.groups {
-                        let Some((from, to)) = groups.get(*group).copied().flatten().filter(|(a, b)| b > a)
-                        else {
-                            continue;
-                        };
+                        let Some((from, to)) = groups.get(*group).copied().flatten() else { continue };
                         let slot = typed(cx, span.part(from, to), field.to);
                         value = Some(add(cx, value, slot)?);
                     }

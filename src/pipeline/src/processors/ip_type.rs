@@ -1,6 +1,5 @@
 //! `ip_type`: the version of an IP address, and whether it is public.
 
-use super::object::beside;
 use crate::compile::spec::{FIELD, IGNORE_MISSING, optional};
 use crate::compile::{Example, Options, Outcome, Reported, Spec};
 use crate::context::Context;
@@ -52,8 +51,8 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
     let field = options.field("field")?;
     let target = options.field_or("target_field", &field)?;
     Ok(Box::new(IpType {
-        version: beside(options, &target, ".type")?,
-        network: beside(options, &target, ".network")?,
+        version: target.beside(options.keys(), ".type"),
+        network: target.beside(options.keys(), ".network"),
         ignore_missing: options.flag("ignore_missing", false)?,
         field,
     }))

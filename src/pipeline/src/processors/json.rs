@@ -1,5 +1,6 @@
 //! `json`: JSON text to fields.
 
+use super::received::is_reserved_key;
 use super::target::Target;
 use crate::compile::spec::{FIELD, IGNORE_MISSING, optional};
 use crate::compile::{Example, Options, Outcome, Reported, Spec};
@@ -13,7 +14,7 @@ pub(super) static SPEC: Spec = Spec {
     name: "json",
     family: "parse",
     summary: "Reads JSON text into a field, or into the event itself.",
-    details: "",
+    details: "Fields that would be metadata (`_vmetric`, `_ingest`, `_temp`, `_index`, `_score`) are not added to the event itself.",
     options: &[
         FIELD,
         optional("target_field", "the field itself", "Where the value goes; not with `add_to_root`."),
@@ -130,6 +131,9 @@ fn add(
     while let Some(node) = at {
         at = cx.event.next(node);
         let (key, slot) = (cx.event.key(node), cx.event.slot(node));
+        if is_reserved_key(to, key) {
+            continue;
+        }
         let Slot::Map(present) = cx.event.slot(to) else { return Ok(()) };
         let Some(existing) = cx.event.field(present, key) else {
             cx.event.append_child(to, key, slot)?;

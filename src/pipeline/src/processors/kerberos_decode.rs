@@ -1,6 +1,7 @@
 //! `kerberos_decode`: flags, encryption types, errors and principals of Kerberos, as Windows and others log them.
 
-use super::object::{Object, put_each, target_beside, texts};
+use super::object::{Object, put_each, texts};
+use super::target::target_beside;
 use crate::compile::spec::{FIELD, IGNORE_MISSING, optional};
 use crate::compile::{Example, Options, Outcome, Reported, Spec};
 use crate::context::Context;
@@ -19,7 +20,8 @@ pub(super) static SPEC: Spec = Spec {
         FIELD,
         optional("target_field", "the field's name with `_decoded` behind it", "Where the result goes."),
         optional("decode_type", "auto", "`auto`, `flags`, `enctype`, `error` or `principal`."),
-        optional("format", "string", "There is only `string`."),
+        optional("format", "auto", "There are only numbers and texts: `auto` and `string` are the same."),
+        optional("parse_timestamps", "false", "Only `false`: there are no times in what is decoded."),
         optional("resolve_names", "false", "Add what the service of a principal is."),
         optional("simplify_output", "false", "Of flags write only what they mean, as truth values."),
         IGNORE_MISSING,
@@ -72,7 +74,12 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
         ("error", Kind::Error),
         ("principal", Kind::Principal),
     ];
-    options.choice("format", &[("string", ())])?;
+    options.choice("format", &[("auto", ()), ("auto-detect", ()), ("string", ())])?;
+    if options.flag("parse_timestamps", false)? {
+        let at = options.place_of("parse_timestamps");
+        let what = "`parse_timestamps` is not available: tickets, which have times, are not decoded";
+        return Err(options.error(&at, what, "remove it"));
+    }
     Ok(Box::new(KerberosDecode {
         target: target_beside(options, &field, "_decoded")?,
         kind: options.choice("decode_type", &kinds)?,

@@ -1,6 +1,7 @@
 //! `kv`: key=value text to fields.
 
 use super::assignments::FieldName;
+use super::received::{is_reserved, is_reserved_name};
 use crate::compile::spec::{FIELD, IGNORE_MISSING, optional, required};
 use crate::compile::{Example, Options, Outcome, Reported, Spec};
 use crate::context::{Context, not_a_text};
@@ -13,7 +14,8 @@ pub(super) static SPEC: Spec = Spec {
     name: "kv",
     family: "parse",
     summary: "Reads `key=value` pairs into fields.",
-    details: "A key that occurs twice makes a list. Parts without the value separator are left out.",
+    details: "A key that occurs twice makes a list. Parts without the value separator are left out, and \
+              keys that would be metadata of the event itself (`_vmetric`, `_ingest`, `_temp`, `_index`, `_score`).",
     options: &[
         FIELD,
         required("field_split", "What separates pairs, a regular expression."),
@@ -26,15 +28,19 @@ pub(super) static SPEC: Spec = Spec {
         optional("trim_value", "", "Characters that are cut from both ends of values."),
         optional("lowercase_keys", "false", "Make keys small."),
         optional("strip_brackets", "false", "Remove (), [], <> and quotes around values."),
-        optional("ignore_casting", "true", "Whether values that look like numbers stay texts."),
+        optional(
+            "ignore_casting",
+            "false",
+            "Whether values that look like numbers stay texts, as in Elasticsearch.",
+        ),
         IGNORE_MISSING,
     ],
     examples: &[Example {
         title: "pairs",
-        event: r#"{"m": "user=ann, ip=[192.0.2.1], bad, user=bob"}"#,
+        event: r#"{"m": "user=ann, ip=[192.0.2.1], bad, user=bob, n=5"}"#,
         processors: "- kv: {field: m, field_split: ', ', value_split: '=', strip_brackets: true, target_field: t}",
         outcome: Outcome::Event(
-            r#"{"m": "user=ann, ip=[192.0.2.1], bad, user=bob", "t": {"user": ["ann", "bob"], "ip": "192.0.2.1"}}"#,
+            r#"{"m": "user=ann, ip=[192.0.2.1], bad, user=bob, n=5", "t": {"user": ["ann", "bob"], "ip": "192.0.2.1", "n": 5}}"#,
         ),
     }],
     compile,
@@ -97,7 +103,7 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
         trim_value: options.text("trim_value")?.unwrap_or_default(),
         lowercase_keys: options.flag("lowercase_keys", false)?,
         strip_brackets: options.flag("strip_brackets", false)?,
-        cast: !options.flag("ignore_casting", true)?,
+        cast: !options.flag("ignore_casting", false)?,
         ignore_missing: options.flag("ignore_missing", false)?,
     }))
 }
@@ -167,9 +173,13 @@ impl Kv {
             _ => None,
         };
         let existing = match &place {
+            Some(segments) if is_reserved(cx, node, segments, &self.prefix) => return Ok(()),
             Some(segments) => cx.event.find_from(node, segments),
             None => {
                 let Slot::Map(map) = cx.event.slot(node) else { return Ok(()) };
+                if is_reserved_name(cx, node, &name) {
+                    return Ok(());
+                }
                 cx.event.field_named(map, &name)
             }
         };

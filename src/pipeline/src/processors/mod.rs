@@ -34,6 +34,7 @@ mod dissect;
 mod dot_nester;
 mod drop;
 mod duration;
+mod enforce_schema;
 mod enrich;
 mod error_code;
 mod expand_range;
@@ -73,6 +74,7 @@ mod ordinal;
 mod parts;
 mod pipeline;
 mod range_bound;
+mod received;
 mod recover;
 mod redact;
 mod regex_extract;
@@ -83,6 +85,9 @@ mod rename;
 mod replace;
 mod reroute;
 mod sample;
+mod schema_avro;
+mod schema_parquet;
+mod schema_shape;
 mod score;
 mod sddl;
 mod serialize;
@@ -162,6 +167,7 @@ pub static ALL: &[&Spec] = &[
     &dot_nester::SPEC,
     &drop::SPEC,
     &duration::SPEC,
+    &enforce_schema::SPEC,
     &enrich::SPEC,
     &error_code::SPEC,
     &expand_range::SPEC,

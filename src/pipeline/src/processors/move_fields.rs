@@ -93,9 +93,12 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
 }
 
 fn globs(options: &mut Options<'_, '_>, name: &str) -> Result<Vec<Glob>, Reported> {
-    let at = options.node(name).map_or_else(|| options.place().clone(), |node| node.at.clone());
+    let at = options.place_of(name);
     let texts = options.texts(name)?;
-    texts.iter().map(|text| glob(text).map_err(|why| options.error(&at, why, ""))).collect()
+    texts
+        .iter()
+        .map(|text| glob(text).map_err(|why| options.error(&at, why, "write it like `event.*`")))
+        .collect()
 }
 
 /// Go's `filepath.Match`, part by part: `*`, `?`, `[a-z]`, `[^a-z]`, `\` before a character that means itself.
@@ -157,7 +160,9 @@ impl Processor for Move {
         found.retain(|field| {
             let is_top = field.parent() == Event::ROOT;
             let key = cx.event.key(field.node);
-            let is_kept_out = is_top && (key.is_metadata() || self.target.is_none());
+            // Names in objects may be those of received data, and must not become metadata.
+            let becomes_metadata = self.target.is_none() && key.is_metadata();
+            let is_kept_out = becomes_metadata || (is_top && (key.is_metadata() || self.target.is_none()));
             // The first of several patterns that match it counts.
             !is_kept_out
                 && !way.contains(&field.node)

@@ -12,7 +12,8 @@ pub(super) static SPEC: Spec = Spec {
     family: "manipulate",
     summary: "Renames the fields of an event from one schema to another.",
     details: "The formats are `ecs`, `asim`, `cef` and `cim`. Where `source_format` is left out, `@timestamp` tells ECS, `_time` \
-              CIM, `TimeGenerated` ASIM and `rt` CEF. Values stay as they are. Fields without a counterpart keep their names.",
+              CIM, `TimeGenerated` ASIM and `rt` CEF. Values stay as they are. Fields without a counterpart keep their names; \
+              so does all but the first of several fields that mean the same.",
     options: &[
         optional("source_format", "what the event looks like", "The format that it has."),
         required("target_format", "The format that it gets."),
@@ -65,6 +66,9 @@ const MARKS: [(&str, Format); 4] = [
     ("rt", Format::Cef),
 ];
 
+/// What tells formats that are not here, where none of [`MARKS`] is there.
+const ABSENT_MARKS: [(&str, &str); 3] = [("devTime", "LEEF"), ("class_uid", "OCSF"), ("metadata", "UDM")];
+
 /// Names that mean the same, compiled: all that are read, and the one that is written.
 struct Row {
     read: Vec<Path>,
@@ -105,7 +109,7 @@ fn format(options: &mut Options<'_, '_>, name: &str) -> Result<Format, Reported>
     if let Some(text) = options.text(name)?
         && ABSENT.iter().any(|absent| absent.eq_ignore_ascii_case(&text))
     {
-        let at = options.node(name).map_or(options.place(), |node| &node.at).clone();
+        let at = options.place_of(name);
         let what = format!("the format {text:?} is not available: it is not finished");
         return Err(options.error(&at, what, "there are ecs, asim, cef, cim"));
     }
@@ -148,9 +152,8 @@ impl Processor for Normalize {
         };
         let mut moved: Vec<(&Row, Slot)> = Vec::new();
         for row in rows {
-            let values = row.read.iter().filter_map(|path| take(cx, object, path.segments()));
-            // Of several names for the same the first one counts.
-            if let Some(value) = values.collect::<Vec<_>>().into_iter().next() {
+            // Of several names for the same the first one counts; the others stay where they are.
+            if let Some(value) = row.read.iter().find_map(|path| take(cx, object, path.segments())) {
                 moved.push((row, value));
             }
         }
@@ -198,10 +201,22 @@ impl Normalize {
 
     fn told_by(&self, cx: &Context<'_>, object: NodeId) -> Result<Format, Failure> {
         let Slot::Map(fields) = cx.event.slot(object) else { return Err(Failure::fixed("is no object")) };
-        let found = self.marks.iter().find(|(key, _)| cx.event.field(fields, *key).is_some());
-        found.map(|(_, format)| *format).ok_or(Failure::fixed(
-            "no format can be told: there is none of @timestamp, _time, TimeGenerated, rt; name the source_format",
-        ))
+        let has = |name: &str| cx.event.field_named(fields, name.as_bytes()).is_some();
+        let not_here = |format| {
+            Failure::text(format!(
+                "the event looks like {format}, which is not available; name the source_format"
+            ))
+        };
+        match self.marks.iter().find(|(key, _)| cx.event.field(fields, *key).is_some()) {
+            Some((_, Format::Asim)) if has("LogSeverity") => Err(not_here("CSL")),
+            Some((_, format)) => Ok(*format),
+            None => match ABSENT_MARKS.iter().find(|(name, _)| has(name)) {
+                Some((_, format)) => Err(not_here(format)),
+                None => Err(Failure::fixed(
+                    "no format can be told: there is none of @timestamp, _time, TimeGenerated, rt; name the source_format",
+                )),
+            },
+        }
     }
 
     /// Leaves only metadata.
@@ -219,5 +234,25 @@ impl Normalize {
         }
         cx.event.put(object, Slot::Map(left));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    #[test]
+    fn a_name_of_a_format_stands_in_one_row() {
+        let rows = include_str!("../../data/field_names.tsv").lines().filter(|line| !line.starts_with('#'));
+        let mut seen = HashSet::new();
+        for row in rows {
+            let cells: Vec<&str> = row.split('\t').collect();
+            assert_eq!(cells.len(), 4, "{row}");
+            for (column, cell) in cells.iter().enumerate() {
+                for name in cell.split(' ').filter(|name| *name != "-") {
+                    assert!(seen.insert((column, name)), "{name} stands in another row as well");
+                }
+            }
+        }
     }
 }

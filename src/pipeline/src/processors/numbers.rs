@@ -36,7 +36,11 @@ impl Operand {
         let bare = bare.trim().trim_start_matches('.');
         match Condition::compile(options.keys(), bare) {
             Ok(expression) => Ok(Self::Expression(expression)),
-            Err(why) => Err(options.error(&node.at, format!("the option {name:?}: {}", why.what), "")),
+            Err(why) => Err(options.error(
+                &node.at,
+                format!("the option {name:?}: {}", why.what),
+                "write a number, a field, or an expression like `bytes * 8`",
+            )),
         }
     }
 

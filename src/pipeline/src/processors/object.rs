@@ -1,6 +1,5 @@
-//! Values that processors make: objects field by field, lists, and fields beside another one.
+//! Values that processors make: objects field by field, and lists.
 
-use crate::compile::{Options, Reported};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::step::{Flow, Ran};
@@ -80,32 +79,4 @@ pub(super) fn put_each(
     let made = each(cx, value, make)?;
     cx.set(target, made)?;
     Ok(Flow::Next)
-}
-
-/// The field `target_field`, or one beside `field` whose name is that of `field` with something behind it.
-pub(super) fn target_beside(
-    options: &mut Options<'_, '_>,
-    field: &Path,
-    suffix: &str,
-) -> Result<Path, Reported> {
-    match options.optional_field("target_field")? {
-        Some(target) => Ok(target),
-        None => beside(options, field, suffix),
-    }
-}
-
-/// The field beside another one with `suffix` behind its name, which may have a dot.
-pub(super) fn beside(options: &mut Options<'_, '_>, field: &Path, suffix: &str) -> Result<Path, Reported> {
-    let text = field.text();
-    let written = if text.ends_with("\"]") || text.ends_with("']") {
-        let (name, close) = text.split_at(text.len() - 2);
-        format!("{name}{suffix}{close}")
-    } else {
-        let (parent, name) = text.rsplit_once('.').unwrap_or(("", text));
-        format!("{parent}[\"{name}{suffix}\"]")
-    };
-    Path::parse(options.keys(), &written).map_err(|_| {
-        let at = options.place().clone();
-        options.error(&at, format!("no field can be named beside [{text}]"), "add `target_field:`")
-    })
 }

@@ -131,10 +131,10 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
     let language = options.choice("language", &languages)?;
     let format = options.choice("format", &formats)?;
     if language != Language::English && format != Format::Suffix {
-        let at = options.node("format").map_or_else(|| options.place().clone(), |node| node.at.clone());
+        let at = options.place_of("format");
         return Err(options.error(&at, "words are there in English only", "write `format: suffix`"));
     }
-    let at = options.node("date_format").map_or_else(|| options.place().clone(), |node| node.at.clone());
+    let at = options.place_of("date_format");
     let date = match options.text("date_format")? {
         None => None,
         Some(text) => Some((Formats::auto(), layout(options, &at, &text)?)),

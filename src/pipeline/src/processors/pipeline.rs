@@ -36,7 +36,7 @@ enum Call {
 
 fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported> {
     let text = options.required_text("name")?;
-    let at = options.node("name").map_or_else(|| options.place().clone(), |node| node.at.clone());
+    let at = options.place_of("name");
     let ignore_missing = options.flag("ignore_missing_pipeline", false)?;
     let name = bare_name(&text);
     if name.contains("{{") {

@@ -74,7 +74,8 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
     let mut expressions = Vec::new();
     for text in options.texts("patterns")? {
         let expression = Expression::compile(options.keys(), &dictionary, &text);
-        expressions.push(expression.map_err(|why| options.error(&at, why, ""))?);
+        expressions
+            .push(expression.map_err(|why| options.error(&at, why, "write it like `%{IP:source.ip}`"))?);
     }
     // Read so that a wrong type is a mistake.
     options.flag("skip_if_unlicensed", false)?;

@@ -1,5 +1,6 @@
 //! `regex_extract`: groups of a regular expression to fields.
 
+use super::received::is_reserved;
 use super::target::Target;
 use crate::compile::spec::{FIELD, IGNORE_MISSING, optional, required};
 use crate::compile::{Example, Options, Outcome, Reported, Spec};
@@ -85,9 +86,7 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
         Some(format) => match format.split_once("${name}") {
             Some((before, behind)) => Some((before.to_owned(), behind.to_owned())),
             None => {
-                let at = options
-                    .node("field_name_format")
-                    .map_or_else(|| options.place().clone(), |node| node.at.clone());
+                let at = options.place_of("field_name_format");
                 return Err(options.error(
                     &at,
                     "`field_name_format` has no ${name} in it",
@@ -100,11 +99,11 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
     let pattern = options.pattern("regex")?;
     let first = expression(options, pattern, name_format.as_ref())?;
     if first.uses.is_empty() && into.is_none() {
-        let at = options.place().clone();
+        let at = options.place_of("regex");
         let fix = "name a group like (?<status>\\d+), or add `target_field:`";
         return Err(options.error(&at, "the expression has no named groups", fix));
     }
-    let at = options.node("additional_regex").map_or_else(|| options.place().clone(), |node| node.at.clone());
+    let at = options.place_of("additional_regex");
     let mut further = Vec::new();
     for text in options.texts("additional_regex")? {
         let pattern = options.pattern_of(&at, &text)?;
@@ -233,16 +232,18 @@ impl RegexExtract {
         if clean.is_empty() {
             return Ok(());
         }
+        let written = self.name_format.as_ref().map_or(0, |(before, _)| before.len());
         let name = match &self.name_format {
             Some((before, behind)) => format!("{before}{clean}{behind}"),
             None => clean,
         };
         match cx.event.segments_of(&name) {
+            Ok(segments) if is_reserved(cx, Event::ROOT, &segments, &name[..written]) => Ok(()),
             Ok(segments) => self.put(cx, &segments, value, false),
             // A name that is no path, as `a..b`, is a field of that name.
             Err(event::model::PathOfEvent::Path(_)) => {
                 let key = cx.event.key_of(name.as_bytes())?;
-                cx.event.set_field(Event::ROOT, key, Slot::Text(value))?;
+                cx.event.set_field(Event::ROOT, key, Slot::Text(value))?; // no metadata: those names are paths
                 Ok(())
             }
             Err(event::model::PathOfEvent::Limit(obstacle)) => Err(obstacle.into()),

@@ -39,12 +39,15 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
     let field = options.field("field")?;
     let mut patterns = Vec::new();
     for name in ["regex", "regexes"] {
-        let at = options.node(name).map_or_else(|| options.place().clone(), |node| node.at.clone());
+        let at = options.place_of(name);
         for text in options.texts(name)? {
             patterns.push(options.pattern_of(&at, &text)?);
         }
     }
     if patterns.is_empty() {
+        if let Some(node) = options.node("regexes") {
+            return Err(options.error(&node.at, "there is no expression", "write it like ['^/health']"));
+        }
         options.required("regex")?;
     }
     Ok(Box::new(RegexFilter { field, patterns, ignore_missing: options.flag("ignore_missing", false)? }))

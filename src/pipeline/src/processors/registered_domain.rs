@@ -2,7 +2,6 @@
 //!
 //! The list is compiled in (crate `psl`, made from <https://publicsuffix.org>, which is under the MPL 2.0).
 
-use super::object::Object;
 use crate::compile::spec::{FIELD, IGNORE_MISSING, optional};
 use crate::compile::{Example, Options, Outcome, Reported, Spec};
 use crate::context::{Context, not_a_text};
@@ -21,7 +20,7 @@ pub(super) static SPEC: Spec = Spec {
         optional(
             "target_field",
             "the event itself",
-            "The object that takes `domain`, `registered_domain`, `top_level_domain` and `subdomain`.",
+            "The object that takes `domain`, `registered_domain`, `top_level_domain` and `subdomain` beside what it has.",
         ),
         IGNORE_MISSING,
     ],
@@ -38,8 +37,7 @@ pub(super) static SPEC: Spec = Spec {
 
 struct RegisteredDomain {
     field: Path,
-    target: Option<Path>,
-    /// The fields where there is no target.
+    /// Where the parts go. Other fields beside them stay, as in Elasticsearch.
     fields: [Path; 4],
     ignore_missing: bool,
 }
@@ -48,12 +46,13 @@ const NAMES: [&str; 4] = ["domain", "registered_domain", "top_level_domain", "su
 
 fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported> {
     let target = options.optional_field("target_field")?;
-    Ok(Box::new(RegisteredDomain {
-        field: options.field("field")?,
-        target,
-        fields: NAMES.map(|name| Path::of_names(options.keys(), &[name])),
-        ignore_missing: options.flag("ignore_missing", false)?,
-    }))
+    let field = options.field("field")?;
+    let keys = options.keys();
+    let fields = NAMES.map(|name| match &target {
+        Some(target) => target.child(keys, name),
+        None => Path::of_names(keys, &[name]),
+    });
+    Ok(Box::new(RegisteredDomain { field, fields, ignore_missing: options.flag("ignore_missing", false)? }))
 }
 
 impl Processor for RegisteredDomain {
@@ -88,32 +87,12 @@ impl Processor for RegisteredDomain {
             Some(span.part(suffix_at, end)),
             subdomain,
         ];
-        self.put(cx, parts.map(|part| part.map(Slot::Text)))?;
-        Ok(Flow::Next)
-    }
-}
-
-impl RegisteredDomain {
-    fn put(&self, cx: &mut Context<'_>, parts: [Option<Slot>; 4]) -> Result<(), Failure> {
-        match &self.target {
-            None => {
-                for (path, part) in self.fields.iter().zip(parts) {
-                    if let Some(part) = part {
-                        cx.set(path, part)?;
-                    }
-                }
-                Ok(())
-            }
-            Some(target) => {
-                let mut object = Object::new();
-                for (name, part) in NAMES.iter().zip(parts) {
-                    if let Some(part) = part {
-                        object.put(cx, name, part)?;
-                    }
-                }
-                cx.set(target, object.slot())
+        for (path, part) in self.fields.iter().zip(parts) {
+            if let Some(part) = part {
+                cx.set(path, Slot::Text(part))?;
             }
         }
+        Ok(Flow::Next)
     }
 }
 

@@ -44,7 +44,10 @@ struct Remove {
 struct Keep(Vec<Path>);
 
 fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported> {
-    if options.node("keep").is_some() && options.node("field").is_none() {
+    if let (Some(keep), Some(_)) = (options.node("keep"), options.node("field")) {
+        return Err(options.error(&keep.at, "there is `field` or `keep`, not both", "remove one of them"));
+    }
+    if options.node("keep").is_some() {
         return Ok(Box::new(Keep(options.fields("keep")?)));
     }
     let node = options.required("field")?;

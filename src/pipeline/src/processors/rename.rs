@@ -53,7 +53,11 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
             };
             for item in items {
                 let (Some(from), Some(to)) = (item.get("from"), item.get("to")) else {
-                    return Err(options.error(&item.at, "a renaming has `from` and `to`", ""));
+                    return Err(options.error(
+                        &item.at,
+                        "a renaming has `from` and `to`",
+                        "write `- {from: a, to: b}`",
+                    ));
                 };
                 moves.push((FieldName::read(options, "from", from)?, FieldName::read(options, "to", to)?));
             }

@@ -92,7 +92,9 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
         Some(node) if node.as_text().is_some_and(|text| text.contains("{{")) => {
             let text = node.as_text().unwrap_or_default().trim().trim_matches(['{', '}']).trim();
             let condition = Condition::compile(options.keys(), text.trim_start_matches('.'));
-            Mode::StageIf(condition.map_err(|why| options.error(&node.at, why.to_string(), ""))?)
+            Mode::StageIf(condition.map_err(|why| {
+                options.error(&node.at, why.to_string(), "write true, false, or `{{ event.code == 4625 }}`")
+            })?)
         }
         Some(node) if !matches!(node.value, Value::Bool(false)) && options.flag("staging", false)? => {
             Mode::Stage

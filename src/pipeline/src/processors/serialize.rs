@@ -116,7 +116,7 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
         Type::Csv | Type::Tsv | Type::Delimited => Form::Separated(separated(options, kind)?),
     };
     let (mut taken, mut left_out) = (Vec::new(), Vec::new());
-    let at = options.node("fields").map_or_else(|| options.place().clone(), |node| node.at.clone());
+    let at = options.place_of("fields");
     for text in options.texts("fields")? {
         let (list, glob) = match text.strip_prefix('!') {
             Some(rest) => (&mut left_out, rest.to_owned()),

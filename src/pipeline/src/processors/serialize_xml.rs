@@ -23,8 +23,12 @@ impl Xml {
             if is_name(&text) {
                 return Ok(text);
             }
-            let at = options.node(option).map_or_else(|| options.place().clone(), |node| node.at.clone());
-            Err(options.error(&at, format!("{text:?} can't be the name of an element"), ""))
+            let at = options.place_of(option);
+            Err(options.error(
+                &at,
+                format!("{text:?} can't be the name of an element"),
+                "write it like `event`",
+            ))
         };
         let root = name("root_element", "root")?;
         let template = name("xml_template", "Data")?;

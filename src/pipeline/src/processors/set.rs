@@ -108,7 +108,11 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
             };
             for item in items {
                 let (Some(field), Some(value)) = (item.get("field"), item.get("value")) else {
-                    return Err(options.error(&item.at, "an assignment has `field` and `value`", ""));
+                    return Err(options.error(
+                        &item.at,
+                        "an assignment has `field` and `value`",
+                        "write `- {field: a, value: b}`",
+                    ));
                 };
                 let field = FieldName::read(options, "field", field)?;
                 assignments.push(Assignment { field, source: Source::of(options.value(value)?) });

@@ -179,8 +179,8 @@ fn compile_print(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Re
         }
     }
     if texts.len() - 1 != values.len() {
-        let what = format!("the format takes {} values and there are {}", texts.len() - 1, values.len());
-        return Err(options.error(&node.at, what, ""));
+        let what = format!("`format` takes {} values and `values` has {}", texts.len() - 1, values.len());
+        return Err(options.error(&node.at, what, "each `%` of the format takes one"));
     }
     let missing = if options.flag("ignore_missing", false)? { Missing::IsEmpty } else { Missing::Fails };
     Ok(Box::new(Print { texts, values, field: options.field("field")?, missing }))

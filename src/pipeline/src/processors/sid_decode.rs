@@ -1,7 +1,8 @@
 //! `sid_decode`: Windows security identifiers, as text and in parts.
 
-use super::object::{Object, put_each, target_beside};
+use super::object::{Object, put_each};
 use super::sid::{Sid, rid_name};
+use super::target::target_beside;
 use crate::compile::spec::{FIELD, IGNORE_MISSING, optional};
 use crate::compile::{Example, Options, Outcome, Reported, Spec};
 use crate::context::{Context, not_a_text};

@@ -1,6 +1,7 @@
 //! `keep`, `compact`, `dot_expander`, `sort`, `comment`: the shape of events.
 
 use super::assignments::FieldName;
+use super::received::is_reserved;
 use super::target::Target;
 use crate::compile::spec::{FIELD, IGNORE_MISSING, TARGET_FIELD, optional, required};
 use crate::compile::{Example, Options, Outcome, Reported, Spec};
@@ -67,7 +68,13 @@ pub(super) static SORT: Spec = Spec {
     family: "manipulate",
     summary: "Sorts a list of numbers or texts.",
     details: "",
-    options: &[FIELD, optional("order", "asc", "`asc` or `desc`."), TARGET_FIELD, IGNORE_MISSING],
+    options: &[
+        FIELD,
+        optional("order", "asc", "`asc` or `desc`."),
+        TARGET_FIELD,
+        optional("index_name", "", "Not needed: lists keep their order."),
+        IGNORE_MISSING,
+    ],
     examples: &[Example {
         title: "downwards",
         event: r#"{"a": [2, 10, 1]}"#,
@@ -232,6 +239,9 @@ impl Processor for DotExpander {
             let name = String::from_utf8_lossy(cx.event.name(node)).into_owned();
             let segments =
                 cx.event.segments_of(&name).map_err(|why| Failure::text(format!("{name:?}: {why}")))?;
+            if self.field.is_none() && is_reserved(cx, target, &segments, "") {
+                continue;
+            }
             let slot = cx.event.slot(node);
             cx.event.unlink(parent, node);
             let existing = cx.event.find_from(target, &segments).map(|node| cx.event.slot(node));

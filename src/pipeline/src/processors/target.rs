@@ -29,11 +29,9 @@ impl Target {
 
     /// As [`read`](Self::read), for a processor whose result goes beside the field, under its name with `suffix` behind.
     pub(super) fn read_beside(options: &mut Options<'_, '_>, suffix: &str) -> Result<Self, Reported> {
-        let mut target = Self::read(options)?;
-        if options.node("target_field").is_none() {
-            target.target = beside(options, &target.field, suffix)?;
-        }
-        Ok(target)
+        let read = Self::read(options)?;
+        let target = target_beside(options, &read.field, suffix)?;
+        Ok(Self { target, ..read })
     }
 
     /// `field`, or `fields` without those of `exclude`, each changed in its place.
@@ -124,16 +122,14 @@ impl Target {
     }
 }
 
-/// The field beside another one, under its name with `suffix` behind.
-pub(super) fn beside(options: &mut Options<'_, '_>, field: &Path, suffix: &str) -> Result<Path, Reported> {
-    Path::parse(options.keys(), &format!("{}{suffix}", field.text())).map_err(|why| {
-        let at = options.place().clone();
-        options.error(
-            &at,
-            format!("no field beside {:?}: {why}", field.text()),
-            "name it with `target_field`",
-        )
-    })
+/// The field `target_field`, or one beside `field` whose name is that of `field` with something behind it.
+pub(super) fn target_beside(
+    options: &mut Options<'_, '_>,
+    field: &Path,
+    suffix: &str,
+) -> Result<Path, Reported> {
+    let keys = options.keys();
+    Ok(options.optional_field("target_field")?.unwrap_or_else(|| field.beside(keys, suffix)))
 }
 
 /// Adds a field to an object that is being made.

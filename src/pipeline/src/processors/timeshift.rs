@@ -64,16 +64,19 @@ struct TimeShift {
 fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported> {
     let amount = options.required_text("amount")?;
     let unit = options.required_text("unit")?;
-    let at = options.place().clone();
     let Some(number) = amount.trim().parse().ok().filter(|number: &f64| number.is_finite()) else {
+        let at = options.place_of("amount");
         return Err(options.error(&at, "`amount` is no number", "write it like -1.5"));
     };
     let shift = shift(number, &unit.to_ascii_lowercase()).ok_or_else(|| {
         let fix =
             "units are seconds, minutes, hours, days, weeks, months and years, up to ten thousand years";
+        // A unit that is known has amounts that are too large.
+        let wrong = if shift(1.0, &unit.to_ascii_lowercase()).is_some() { "amount" } else { "unit" };
+        let at = options.place_of(wrong);
         options.error(&at, format!("there is no shift by {amount} {unit:?}"), fix)
     })?;
-    let format_at = options.node("format").map_or_else(|| options.place().clone(), |node| node.at.clone());
+    let format_at = options.place_of("format");
     let output = match options.text("format")?.as_deref() {
         None | Some("RFC3339") => None,
         Some(text) => Some(layout(options, &format_at, text)?),

@@ -80,8 +80,7 @@ fn compile(options: &mut Options<'_, '_>) -> Result<Box<dyn Processor>, Reported
     let listed = options.texts("properties")?;
     for property in &listed {
         if !KNOWN.contains(&property.to_ascii_lowercase().as_str()) {
-            let at =
-                options.node("properties").map_or_else(|| options.place().clone(), |node| node.at.clone());
+            let at = options.place_of("properties");
             let what = format!("the option \"properties\" has no value {property:?}");
             return Err(options.error(&at, what, format!("there are {}", KNOWN.join(", "))));
         }

@@ -2,6 +2,7 @@
 //!
 //! Cost: one pass; texts stay where they are, those with references are copied.
 
+use super::received::is_reserved_key;
 use super::syslog::part_of;
 use super::target::Target;
 use crate::compile::spec::{FIELD, IGNORE_MISSING, optional};
@@ -97,6 +98,9 @@ impl Processor for Xml {
             let mut reader = Reader { names: &self.names, scanner: Scanner::new(xml), span, bytes };
             reader.document(cx).map_err(|failure| failure.at(&self.target.field))
         })?;
+        if self.add_to_root && is_reserved_key(Event::ROOT, key) {
+            return Ok(Flow::Next);
+        }
         if self.add_to_root {
             cx.event.set_field(Event::ROOT, key, value)?;
         } else {

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 /// All bodies.
-pub const ALL: [&str; 14] = [
+pub const ALL: [&str; 15] = [
     "syslog",
     "cef",
     "leef",
@@ -27,6 +27,7 @@ pub const ALL: [&str; 14] = [
     "grok",
     "condition",
     "template",
+    "schema",
     "event",
 ];
 
@@ -35,6 +36,7 @@ pub fn run(body: &str, data: &[u8]) {
     match body {
         "condition" => condition(data),
         "template" => template(data),
+        "schema" => schema(data),
         "dissect" => {
             with_pattern(data, |pattern| json!({"dissect": {"field": "message", "pattern": pattern}}))
         }
@@ -125,6 +127,20 @@ fn template(data: &[u8]) {
     }
     let processors = json!([{"set": {"field": "a", "value": text, "ignore_failure": true}}]);
     check(&mut bench(&processors), record, Form::Message);
+}
+
+/// A schema of either kind, as a text, and an event that is to become as it says.
+fn schema(data: &[u8]) {
+    let (text, event) = halves(data);
+    let Ok(text) = std::str::from_utf8(text) else { return };
+    for kind in ["avro", "parquet"] {
+        let options = json!({"schema": text, "schema_type": kind, "ignore_failure": true});
+        let processors = json!([
+            {"json": {"field": "message", "add_to_root": true, "ignore_failure": true}},
+            {"enforce_schema": options},
+        ]);
+        check(&mut bench(&processors), event, Form::Message);
+    }
 }
 
 fn check(bench: &mut Bench, data: &[u8], form: Form) {

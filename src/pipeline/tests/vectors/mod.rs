@@ -102,6 +102,24 @@ fn same_scalar(expected: &Value, got: &Value) -> bool {
     }
 }
 
+/// Where two values differ first, and how.
+pub fn difference(expected: &Value, got: &Value) -> String {
+    fn find(expected: &Value, got: &Value, path: &str) -> Option<String> {
+        if same(expected, got) {
+            return None;
+        }
+        if let (Value::Object(a), Value::Object(b)) = (expected, got) {
+            let names = a.keys().chain(b.keys().filter(|name| !a.contains_key(*name)));
+            let side = |map: &Map<String, Value>, name: &String| map.get(name).cloned().unwrap_or_default();
+            return names
+                .into_iter()
+                .find_map(|name| find(&side(a, name), &side(b, name), &format!("{path}.{name}")));
+        }
+        Some(format!("{path}: expected {expected}, got {got}"))
+    }
+    find(expected, got, "").unwrap_or_default()
+}
+
 pub fn same_instant(a: &str, b: &str) -> bool {
     let instant = |text: &str| text.parse::<jiff::Timestamp>().ok();
     instant(a).zip(instant(b)).is_some_and(|(a, b)| a == b)

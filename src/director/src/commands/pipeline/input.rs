@@ -30,6 +30,21 @@ pub(super) fn read(input: &str) -> Result<Vec<Record>, Failed> {
     Ok(records(&text))
 }
 
+/// Which of the raw lines, from 1, is the first that is no JSON object, where they begin with one: JSON Lines with a
+/// mistake are taken as raw lines as a whole, and whoever wrote them should know.
+pub(super) fn mistake_in_json_lines(records: &[Record]) -> Option<usize> {
+    let is_object = |record: &Record| match record {
+        Record::Event(_) => true,
+        Record::Line(line) => matches!(serde_json::from_slice(line), Ok(Value::Object(_))),
+    };
+    let first = records.first().filter(|record| matches!(record, Record::Line(_)))?;
+    if is_object(first) {
+        records.iter().position(|record| !is_object(record)).map(|at| at + 1)
+    } else {
+        None
+    }
+}
+
 /// Objects one after the other (a document, JSON Lines) and lists of objects are events; in every other text each line
 /// is one.
 fn records(text: &[u8]) -> Vec<Record> {
@@ -92,6 +107,9 @@ mod tests {
         assert_eq!(records(b"<13>one\r\n\n<13>two"), [line("<13>one"), line("<13>two")]);
         assert_eq!(records(b"{\"a\":1}\nno json"), [line("{\"a\":1}"), line("no json")]);
         assert_eq!(records(b"17\n18\n"), [line("17"), line("18")]);
+        assert_eq!(mistake_in_json_lines(&records(b"{\"a\":1}\n{\"a\"\n")), Some(2));
+        assert_eq!(mistake_in_json_lines(&records(b"{\"a\":1}\n")), None);
+        assert_eq!(mistake_in_json_lines(&records(b"text\n{\"a\":1}\n")), None);
         assert_eq!(records(b"\xff\xfe"), [Record::Line(vec![0xff, 0xfe])]);
     }
 }

@@ -48,6 +48,9 @@ pub(super) fn pipeline(arguments: &Arguments, place: &Place) -> Result<Exit, Fai
     let name = name(arguments, snapshot)?;
     let extended = arguments.has("extended");
     let records = input::read(input)?;
+    if let Some(line) = input::mistake_in_json_lines(&records) {
+        eprintln!("the input is taken as raw lines: it begins with JSON, and line {line} is no JSON object");
+    }
     let outcomes = run::run(
         &supervisors::programs::library(&pipeline::Files::below(place.root()), snapshot),
         name,

@@ -2,6 +2,7 @@
 
 use crate::Inventory;
 use crate::replay::{DeviceWays, PresentWay, Replayer};
+use crate::spool_desk::SpoolDesk;
 use crate::step_counters::StepCounters;
 use crate::wiring::{WayView, ways};
 use actors::child::Tree;
@@ -47,6 +48,7 @@ struct Inner {
     tables: Vec<RouteTable>,
     custody: Option<Custody>,
     replayer: Replayer,
+    spools: SpoolDesk,
     told: Mutex<Told>,
     configurations: watch::Sender<u64>,
 }
@@ -91,6 +93,7 @@ impl View {
         tables: Vec<RouteTable>,
         custody: Option<Custody>,
         replayer: Replayer,
+        spools: SpoolDesk,
     ) -> Self {
         let began = clock.now();
         let (told, configurations) = (Mutex::default(), watch::Sender::new(0));
@@ -105,6 +108,7 @@ impl View {
             tables,
             custody,
             replayer,
+            spools,
             told,
             configurations,
         }))
@@ -143,6 +147,11 @@ impl View {
     /// What events are sent once more with.
     pub(crate) fn replayer(&self) -> &Replayer {
         &self.0.replayer
+    }
+
+    /// The spools of targets.
+    pub fn spools(&self) -> &SpoolDesk {
+        &self.0.spools
     }
 
     /// The routes in force, for each lane.

@@ -94,13 +94,13 @@ impl SpoolReader {
                 biased;
                 () = me.stopping() => return,
                 hold = &mut memory => {
-                    spool.reading.lock().granted = Some(hold);
+                    spool.grant(hold);
                     return;
                 }
                 () = spool.read.notified() => {}
                 () = tokio::time::sleep(LOOK) => {}
             }
-            if spool.memory.has_own() || !spool.wants_reading() {
+            if !spool.waits_for_memory() {
                 return;
             }
         }
@@ -177,6 +177,16 @@ impl Spool {
         }
         self.look_for_missing_end();
         Ok(Step::Read)
+    }
+
+    /// Whether a record that waits for memory still has to, and is wanted.
+    pub(super) fn waits_for_memory(self: &Arc<Self>) -> bool {
+        !self.memory.has_own() && self.wants_reading()
+    }
+
+    /// There is memory for the record that waited for it.
+    pub(super) fn grant(&self, hold: Hold) {
+        self.reading.lock().granted = Some(hold);
     }
 
     /// Lets go of the block that was read last.

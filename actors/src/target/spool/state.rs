@@ -304,9 +304,11 @@ impl State {
     pub(super) fn tick(&mut self, now: Instant, scarce: bool, aside: &mut Aside) {
         let stalled = now.saturating_duration_since(self.disk_settled_at) > RETURN_WITHIN;
         if stalled && !self.in_hands.is_empty() {
-            // One that takes nothing needs nothing in reserve, and little while others need it.
-            let window = if scarce { OWN_BYTES } else { WINDOW_FIRST };
-            if std::mem::replace(&mut self.window, window) > window && self.hand_bytes > window {
+            // One that takes nothing needs nothing in reserve, and little while others need it; it grows again with what
+            // is settled.
+            let before = self.window;
+            self.window = before.min(if scarce { OWN_BYTES } else { WINDOW_FIRST });
+            if scarce && before > OWN_BYTES {
                 self.recall(aside);
             }
         }

@@ -1,6 +1,6 @@
 //! A Director: the tree in the order in which it starts and stops, and what a new configuration changes in it.
 
-use crate::control::{self, Control, Phase, View};
+use crate::control::{self, Control, OnDisk, Phase, View};
 use crate::device_tree::{Collecting, DeviceTree, addresses, companions, entrance, keeps_peers};
 use crate::lane_watch::LaneWatch;
 use crate::open_files;
@@ -178,7 +178,8 @@ impl Director {
             let (tree, clock, routes) = (common.tree.clone(), common.clock.clone(), wiring.routes.clone());
             let (quarantine, lanes) = (common.quarantine.clone(), lanes.clone());
             let replayer = Replayer::new(quarantine, lanes);
-            View::new(tree, inventory.clone(), budget.clone(), clock, routes, custody.clone(), replayer, spools.desk())
+            let on_disk = OnDisk { custody: custody.clone(), replayer, spools: spools.desk() };
+            View::new(tree, inventory.clone(), budget.clone(), clock, routes, on_disk)
         };
         let control = options.control.as_ref();
         let control = control.map(|control| control::children(control, &view, snapshot.service.control));

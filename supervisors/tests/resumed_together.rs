@@ -84,7 +84,8 @@ async fn after_a_kill_journal_and_spools_deliver_exactly_what_was_not_acknowledg
         let director = start(&configuration(level, [from, up.port, dead, again.port], 0), &after).await;
         let rest = 2 * EACH - acknowledged.len() as u64;
         until("the journal's is delivered", || lines(&again, ..usize::MAX).len() as u64 >= rest).await;
-        until("the spool's is delivered", || ["a", "b"].iter().all(|s| down.distinct(s) == EACH as usize)).await;
+        until("the spool's is delivered", || ["a", "b"].iter().all(|s| down.distinct(s) == EACH as usize))
+            .await;
         assert_eq!(director.stop().await.events, 0);
 
         let came = lines(&again, ..usize::MAX);

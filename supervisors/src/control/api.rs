@@ -61,14 +61,16 @@ impl Api {
         }
         match (path.as_str(), self.rights) {
             (
-                "/stop" | "/reload" | "/tap" | "/log" | "/purge" | "/purge-spool" | "/replay" | "/replay-journal",
+                "/stop" | "/reload" | "/tap" | "/log" | "/purge" | "/purge-spool" | "/replay"
+                | "/replay-journal",
                 Rights::Look,
             ) => {
                 let text = "this is answered on the control socket alone: storage/control.sock\n";
                 plain(StatusCode::FORBIDDEN, text)
             }
             (
-                "/stop" | "/reload" | "/tap" | "/log" | "/purge" | "/purge-spool" | "/replay" | "/replay-journal",
+                "/stop" | "/reload" | "/tap" | "/log" | "/purge" | "/purge-spool" | "/replay"
+                | "/replay-journal",
                 Rights::All,
             ) if request.method() != Method::POST => refuse_method("POST"),
             ("/stop", Rights::All) => self.pass_on(Request::Stop("the control socket")).await,

@@ -1,8 +1,8 @@
 //! The spool against a sender and a disk that do as a seed says. No threads, no time: every step is a call.
 
-use super::settings::{SpoolSettings, WhenSpoolFull};
 use super::memory::OWN_BYTES;
 use super::reader::Step;
+use super::settings::{SpoolSettings, WhenSpoolFull};
 use super::spool::Spool;
 use crate::data::delivery::{Delivery, Door};
 use crate::data::target::Target;

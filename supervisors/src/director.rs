@@ -1,6 +1,6 @@
 //! A Director: the tree in the order in which it starts and stops, and what a new configuration changes in it.
 
-use crate::control::{self, Control, Phase, View};
+use crate::control::{self, Control, OnDisk, Phase, View};
 use crate::device_tree::{Collecting, DeviceTree, addresses, companions, entrance, keeps_peers};
 use crate::lane_watch::LaneWatch;
 use crate::open_files;
@@ -75,6 +75,8 @@ pub struct Director {
     wiring: Wiring,
     programs: Programs,
     budget: Budget,
+    /// For what is read back from disk (R5).
+    read_back: Budget,
     collecting: Collecting,
     storage: Option<Storage>,
     spools: Spools,
@@ -169,18 +171,21 @@ impl Director {
         let lane = lanes.all().iter().map(|_| Announce::default()).collect();
         let groups = Groups { lane, ..Groups::default() };
         let (inventory, budget) = (Inventory::default(), Budget::new(snapshot.service.memory_budget_bytes));
+        let read_back = Budget::new(budget.capacity());
+        let spools =
+            Spools::new(&options.root, &snapshot.service, Arc::clone(&common.disk), read_back.clone());
         let view = {
             let (tree, clock, routes) = (common.tree.clone(), common.clock.clone(), wiring.routes.clone());
             let (quarantine, lanes) = (common.quarantine.clone(), lanes.clone());
             let replayer = Replayer::new(quarantine, lanes);
-            View::new(tree, inventory.clone(), budget.clone(), clock, routes, custody.clone(), replayer)
+            let on_disk = OnDisk { custody: custody.clone(), replayer, spools: spools.desk() };
+            View::new(tree, inventory.clone(), budget.clone(), clock, routes, on_disk)
         };
         let control = options.control.as_ref();
         let control = control.map(|control| control::children(control, &view, snapshot.service.control));
         let lane_children = lane_children(&common, &lanes, &wiring, &groups.lane);
         let checkpoints = Checkpoints::new(Arc::clone(&common.disk), &options.root, custody);
         let collecting = Collecting { checkpoints: checkpoints.clone(), spread: Spread::default() };
-        let spools = Spools::new(&options.root, &snapshot.service);
         let charge = Charge {
             path: "".into(),
             common: common.clone(),
@@ -203,6 +208,7 @@ impl Director {
         let (root, ended) = start_root(charge).await?;
         let mut director = Self {
             budget,
+            read_back,
             collecting,
             storage,
             spools,
@@ -230,7 +236,7 @@ impl Director {
             director.stop().await;
             return Err(e);
         }
-        director.spools.tell_of_strays(&director.common);
+        director.spools.tell_of_strays(&director.common).await;
         director.view.set_phase(Phase::Running);
         Ok(director)
     }
@@ -268,7 +274,7 @@ impl Director {
             for device in self.inventory.devices() {
                 storage.custody().name_device(device.id, &device.name);
             }
-            storage.resume(&self.lanes, &self.budget, &self.inventory).await;
+            storage.resume(&self.lanes, &self.budget, &self.read_back, &self.inventory).await;
         }
         self.change_devices(&old, &snapshot, entrances).await;
 

@@ -60,6 +60,7 @@ impl Storage {
         };
         let mut options = options.unwrap_or_else(|| usual(snapshot));
         options.max_age = Some(snapshot.service.queue_limit);
+        options.keep_for = snapshot.service.storage_limits.keep_for;
         let segment_bytes = options.segment_bytes;
         let environment = Environment {
             disk: Arc::clone(&common.disk),
@@ -100,15 +101,21 @@ impl Storage {
         children
     }
 
-    /// Dispatches what an earlier process left, once; returns when all of it is on its way, or as much as fits into its
-    /// budget.
-    pub(crate) async fn resume(&mut self, lanes: &Lanes, budget: &Budget, inventory: &Inventory) {
+    /// Dispatches what an earlier process left, once; returns when all of it is on its way, or as much as fits into the
+    /// memory for what is read back. `budget` is what devices have that exist no more.
+    pub(crate) async fn resume(
+        &mut self,
+        lanes: &Lanes,
+        budget: &Budget,
+        read_back: &Budget,
+        inventory: &Inventory,
+    ) {
         let Some(found) = self.found.take().filter(|found| !found.owed.is_empty()) else { return };
         let (known, devices_budget) = (inventory.clone(), budget.clone());
         let flow_of = Arc::new(move |id: event::DeviceId, name: &str| {
             Arc::clone(&known.device_or_new(id.0, name, &devices_budget).flow)
         });
-        let backlog = Backlog::new(self.custody.clone(), found, lanes.clone(), budget.capacity(), flow_of);
+        let backlog = Backlog::new(self.custody.clone(), found, lanes.clone(), read_back, flow_of);
         let mut progress = backlog.progress();
         let make = move || Ok(BacklogReader::new(backlog.clone()));
         let reader = ChildSpec::new("backlog", "journal", Home::Control, make);
@@ -145,7 +152,7 @@ fn usual(snapshot: &Snapshot) -> journal::Options {
         DeviceKind::Udp(_) => 0,
     });
     let needed = (largest.max().unwrap_or(0) + (1 << 20)).next_multiple_of(1 << 20);
-    let StorageLimits { max_bytes, min_free_bytes } = snapshot.service.storage_limits;
+    let StorageLimits { max_bytes, min_free_bytes, .. } = snapshot.service.storage_limits;
     let segment_bytes = usual.segment_bytes.max(needed.min(LARGEST_SEGMENT_BYTES));
     // A journal takes turns with a few segments, whatever little it may use.
     let quota_bytes = max_bytes.max(MIN_SEGMENTS * segment_bytes);

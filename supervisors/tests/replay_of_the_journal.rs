@@ -8,6 +8,7 @@ use event::{Batch, Budget, DeviceId, Layout, Origin, Record, RecordFlags, Stream
 use house::{LIMIT, Receiver, free_port, snapshot, until};
 use journal::{Environment, Journal};
 use seams::{Clock, RealDisk, Rng};
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use supervisors::replay::{self, Bound, SpanOrder};
@@ -105,6 +106,56 @@ async fn positions_times_and_devices_choose_what_is_sent() {
     let last = replayed(&director, order(Bound::Position(4), Bound::Open, None)).await;
     assert_eq!(last, sent(10).replace('\n', "; 10 not sent: their device is not in the configuration\n"));
     assert_eq!(first.distinct("s"), 0, "nobody else gets any");
+    assert_eq!(director.stop().await.events, 0);
+}
+
+/// What is owed for long is written once more, so the journal has it twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_journal_has_twice_is_sent_once() {
+    let root = tempfile::tempdir().expect("a folder");
+    write_journal(root.path());
+    write_journal(root.path());
+    let (receiver, port) = (Receiver::start(), free_port());
+    let yaml = house::relay(port, receiver.port);
+    let options = Options { lanes: 1, root: root.path().to_owned(), ..Options::default() };
+    let director = Director::start(snapshot(&yaml), options).await.expect("started");
+    let order = SpanOrder { target: "out".to_owned(), ..order(Bound::Open, Bound::Open, Some("in")) };
+    assert_eq!(replayed(&director, order).await, "50 events replayed, 0 of them are in quarantine again\n");
+    until("they arrived", || receiver.distinct("s") == 50).await;
+    assert_eq!(receiver.lines("s"), (0..50).collect::<Vec<_>>());
+    assert_eq!(director.stop().await.events, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_delivered_is_kept_for_a_span_if_so_configured() {
+    const COUNT: usize = 20_000;
+    let root = tempfile::tempdir().expect("a folder");
+    let (receiver, port) = (Receiver::start(), free_port());
+    let storage = "persistent_storage: {status: true, keep_for: 1h}\n";
+    let yaml = format!("{storage}{}", house::relay(port, receiver.port));
+    let journal = journal::Options {
+        segment_bytes: 64 << 10,
+        quota_bytes: 64 << 20,
+        floor_bytes: 0,
+        ..Default::default()
+    };
+    let options =
+        Options { lanes: 2, root: root.path().to_owned(), journal: Some(journal), ..Options::default() };
+    let director = Director::start(snapshot(&yaml), options.clone()).await.expect("started");
+    let lines: String = (0..COUNT).map(|n| format!("s {n}....................\n")).collect();
+    house::connect(port).write_all(lines.as_bytes()).expect("sent");
+    until("they arrived", || receiver.distinct("s") == COUNT).await;
+    until("they are settled", || director.inventory().held() == 0).await;
+    let segments = || director.custody().expect("on").status().stats.segments;
+    until("all that was settled is kept", || segments() > 8).await;
+    assert_eq!(director.stop().await.events, 0);
+    // Also by the next process.
+    let director = Director::start(snapshot(&yaml), options).await.expect("started");
+    let order = SpanOrder { target: "out".to_owned(), ..order(Bound::Open, Bound::Open, None) };
+    let sent = format!("{COUNT} events replayed, 0 of them are in quarantine again\n");
+    assert_eq!(replayed(&director, order).await, sent);
+    until("they arrived again", || receiver.lines("s").len() == 2 * COUNT).await;
+    assert_eq!(receiver.lines("s")[COUNT..], (0..COUNT as u64).collect::<Vec<_>>());
     assert_eq!(director.stop().await.events, 0);
 }
 

@@ -197,6 +197,58 @@ async fn a_removed_target_stays_until_its_spool_is_empty() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_removed_target_goes_when_its_spool_is_purged() {
+    let root = tempfile::tempdir().expect("a folder");
+    let (in_port, other) = (free_port(), Receiver::start());
+    let targets = [("out", tcp_target("out", free_port())), ("other", tcp_target("other", other.port))];
+    let mut director = start_in(root.path(), &fan_out(in_port, &targets), 2).await;
+    send("a", in_port, 0..1000);
+    let out = director.inventory().target("out").expect("configured");
+    until("all is on disk", || out.flow.spooled.get() == 1000).await;
+    director.apply(snapshot(&fan_out(in_port, &targets[1..]))).await.expect("applied");
+    let desk = director.view().spools().clone();
+    let purged = tokio::task::spawn_blocking(move || desk.purge("out")).await.expect("no panic");
+    let said = purged.expect("purged");
+    assert!(said.starts_with("1000 deliveries (") && said.ends_with(" purged"), "{said}");
+    assert_eq!((out.spool.flow.held(), out.spool.flow.dropped.get(event::Cause::Purged)), (0, 1000));
+    let gone = async {
+        while director.tree().node("targets/out").is_some() {
+            director.sweep().await;
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(house::LIMIT, gone).await.expect("it goes");
+    until("the other has all of it", || other.distinct("a") == 1000).await;
+    assert_eq!(director.stop().await.events, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spool_without_its_target_is_told_at_the_start_and_removed_by_a_purge() {
+    let root = tempfile::tempdir().expect("a folder");
+    let (in_port, other) = (free_port(), Receiver::start());
+    let targets = [("out", tcp_target("out", free_port())), ("other", tcp_target("other", other.port))];
+    let director = start_in(root.path(), &fan_out(in_port, &targets), 2).await;
+    send("a", in_port, 0..1000);
+    let out = director.inventory().target("out").expect("configured");
+    until("all is on disk", || out.flow.spooled.get() == 1000).await;
+    assert_eq!(director.stop().await.events, 0);
+
+    let yaml = fan_out(in_port, &targets[1..]);
+    let director = start_in(root.path(), &yaml, 2).await;
+    let told = || director.tree().activity().iter().any(|entry| entry.what.contains("-spools purge out"));
+    assert!(told(), "{:?}", director.tree().activity());
+    let folder = root.path().join("storage/spool/out");
+    let desk = director.view().spools().clone();
+    let both = tokio::task::spawn_blocking(move || (desk.purge("nobody"), desk.purge("out"))).await;
+    let (unknown, purged) = both.expect("no panic");
+    let unknown = unknown.expect_err("refused").to_string();
+    assert!(unknown.contains("no spool of \"nobody\"") && unknown.contains("out"), "{unknown}");
+    assert!(purged.expect("purged").starts_with("1000 deliveries ("));
+    assert!(!folder.exists());
+    assert_eq!(director.stop().await.events, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whichever_of_its_actors_dies_nothing_is_lost() {
     let root = tempfile::tempdir().expect("a folder");
     let (in_port, out_port) = (free_port(), free_port());

@@ -1,7 +1,7 @@
 //! [`Backlog`]: what an earlier process left owed, on its way into this one.
 //!
-//! It is read and dispatched in the order in which it was received, within a budget of its own (R5): what does not fit
-//! stays on disk until something of it was delivered.
+//! It is read and dispatched in the order in which it was received, within the budget of all that is read back (R5): what
+//! does not fit stays on disk until something of it was delivered.
 
 use super::custody::Custody;
 use super::index::{Found, Owed};
@@ -82,8 +82,8 @@ pub struct Summary {
 }
 
 impl Backlog {
-    /// What was found, to be dispatched to these lanes within so much memory.
-    pub fn new(custody: Custody, found: Found, lanes: Lanes, budget_bytes: u64, flow_of: FlowOf) -> Self {
+    /// What was found, to be dispatched to these lanes within this memory, which it shares with the spools' readers.
+    pub fn new(custody: Custody, found: Found, lanes: Lanes, read_back: &Budget, flow_of: FlowOf) -> Self {
         let progress = if found.owed.is_empty() { Progress::Done } else { Progress::Going };
         let left = Left {
             owed: found.owed,
@@ -97,7 +97,7 @@ impl Backlog {
             custody,
             lanes,
             flow_of,
-            share: Budget::new(budget_bytes).share(),
+            share: read_back.share(),
             left: Mutex::new(left),
             progress: watch::Sender::new(progress),
         }))

@@ -115,7 +115,8 @@ impl House {
     fn resume(&self, found: Found) -> (Vec<Vec<(u64, u32)>>, super::backlog::Summary) {
         let flow = Arc::clone(&self.device);
         let flow_of = Arc::new(move |_, _: &str| Arc::clone(&flow));
-        let backlog = Backlog::new(self.custody.clone(), found, self.lanes.clone(), 1 << 30, flow_of);
+        let backlog =
+            Backlog::new(self.custody.clone(), found, self.lanes.clone(), &Budget::new(1 << 30), flow_of);
         while !backlog.is_empty() {
             for next in backlog.read().expect("read") {
                 let hold = backlog.share().try_take(next.bytes()).expect("there is room");

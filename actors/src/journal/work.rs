@@ -96,10 +96,28 @@ enum Place {
     Unkept,
 }
 
+/// When a letter is to be looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Urgency {
+    /// Somebody waits for it.
+    AtOnce,
+    /// Within some milliseconds.
+    Soon,
+    /// With the next one. Routing is followed by delivery, which is soon.
+    Never,
+}
+
 impl Letter {
-    /// Whether the writer is to be woken for it. Routing is followed by delivery, which is.
-    pub(super) fn is_urgent(&self) -> bool {
-        !matches!(self, Letter::Note(_, Note::Routed { .. }) | Letter::Known(..))
+    pub(super) fn urgency(&self) -> Urgency {
+        match self {
+            Letter::Note(_, Note::Submitted { acknowledged, .. }) => {
+                // TCP and UDP know no acknowledgement: nobody listens.
+                if acknowledged.receiver_count() > 0 { Urgency::AtOnce } else { Urgency::Soon }
+            }
+            Letter::Note(_, Note::Routed { .. }) | Letter::Known(..) => Urgency::Never,
+            Letter::Note(..) | Letter::Forget(_) => Urgency::Soon,
+            Letter::Lost(_) | Letter::Barrier(_) => Urgency::AtOnce,
+        }
     }
 }
 

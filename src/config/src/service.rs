@@ -60,6 +60,8 @@ pub struct StorageLimits {
     pub max_bytes: u64,
     /// `persistent_storage.min_free`: free bytes that are left to others.
     pub min_free_bytes: u64,
+    /// `persistent_storage.keep_for`: so long what was delivered stays in the journal to be replayed, as far as there is space.
+    pub keep_for: Duration,
 }
 
 /// Logging.
@@ -170,7 +172,7 @@ impl Service {
         });
         let (persistent_storage, storage_limits) =
             fields.section("persistent_storage", "events on disk", |storage| {
-                (PersistentStorage::decode(storage), StorageLimits::decode(storage))
+                (PersistentStorage::decode(storage), StorageLimits::decode(storage, queue_limit))
             });
         Self {
             director_id,
@@ -221,15 +223,24 @@ fn refuse(fields: &mut Fields) {
 pub(crate) const STORAGE: Bytes = Bytes(96 << 20..=1 << 50);
 
 impl StorageLimits {
-    const DEFAULT: Self = Self { max_bytes: 10 << 30, min_free_bytes: 1 << 30 };
+    const DEFAULT: Self = Self { max_bytes: 10 << 30, min_free_bytes: 1 << 30, keep_for: Duration::ZERO };
 
-    fn decode(fields: &mut Fields) -> Self {
-        let Self { max_bytes, min_free_bytes } = Self::DEFAULT;
+    fn decode(fields: &mut Fields, queue_limit: Duration) -> Self {
+        let Self { max_bytes, min_free_bytes, keep_for } = Self::DEFAULT;
         let about = "disk for the journal, and for what waits for each target";
         let max_bytes = fields.or("max_size", STORAGE, max_bytes, "10GiB", about);
         let about = "free disk that is left to others";
         let min_free_bytes = fields.or("min_free", Bytes(0..=1 << 50), min_free_bytes, "1GiB", about);
-        Self { max_bytes, min_free_bytes }
+        let about = "how long events that were delivered stay for -replay, in seconds; at most queue.limit";
+        let keep_for = fields.or("keep_for", Seconds(0..=366 * 86_400), keep_for, 0, about);
+        if keep_for > queue_limit {
+            let limit = queue_limit.as_secs();
+            fields.wrong(
+                "keep_for",
+                &format!("write at most queue.limit, which is {limit} s, or make that longer: older segments are dropped"),
+            );
+        }
+        Self { max_bytes, min_free_bytes, keep_for }
     }
 }
 

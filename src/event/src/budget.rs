@@ -96,6 +96,11 @@ impl Budget {
         self.0.capacity
     }
 
+    /// Whether somebody waits for some of them, or did until just now.
+    pub fn is_waited_for(&self) -> bool {
+        !self.0.state.lock().waiting.is_empty()
+    }
+
     /// How many bytes are taken; more than the capacity where somebody had to overdraw.
     pub fn used(&self) -> u64 {
         self.0.state.lock().used
@@ -369,9 +374,12 @@ mod tests {
         let share = budget.share();
         let first = share.try_take(1000).expect("the first may take all");
         let mut waiting = pin!(share.take(400));
+        assert!(!budget.is_waited_for());
         assert!(poll(waiting.as_mut()).is_pending());
+        assert!(budget.is_waited_for());
         assert!(share.try_take(1).is_none(), "nobody jumps the queue");
         drop(first);
+        assert!(!budget.is_waited_for());
         let Poll::Ready(hold) = poll(waiting) else { panic!("still waiting") };
         assert_eq!(hold.bytes(), 400);
     }

@@ -142,6 +142,7 @@ impl Journal {
             match self.material(writer, space) {
                 Ok(material) => break material,
                 Err(NoSpare::Disk(error)) => return Err(error.into()),
+                Err(NoSpare::Full(_)) if self.give_back_kept(writer) => {}
                 Err(NoSpare::Full(cause)) => {
                     let more = match shared.options.when_full {
                         WhenFull::DropOldest => self.drop_oldest(writer),

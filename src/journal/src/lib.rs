@@ -37,7 +37,7 @@
 //! reader, a bit for each record that was settled out of order.
 //!
 //! To read in this order: `format`, `scan`, `state`, `journal`, `recovery`, `append`, `sync`, `retention`, `reader`,
-//! `cursor`, `cursor_file`, `cursors`, `inspect`.
+//! `cursor`, `cursor_file`, `cursors`, `inspect`, `removal`.
 
 #![forbid(unsafe_code)]
 
@@ -55,6 +55,7 @@ mod pool;
 mod position;
 mod reader;
 mod recovery;
+mod removal;
 mod retention;
 mod scan;
 mod segment_file;
@@ -72,5 +73,6 @@ pub use options::{Compression, Options, OptionsError, WhenFull};
 pub use position::{Gap, GapCause, Position, SegmentId};
 pub use reader::{Read, Reader, Record};
 pub use recovery::Recovery;
+pub use removal::remove;
 pub use retention::{Dropped, Prepared};
 pub use stats::{Counters, Stats};

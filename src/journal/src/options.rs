@@ -18,6 +18,9 @@ pub struct Options {
     pub floor_bytes: u64,
     /// Age beyond which [`Journal::expire`](crate::Journal::expire) drops segments. Default 48 hours.
     pub max_age: Option<Duration>,
+    /// What every cursor has settled stays for so long, as far as there is space: appends take the oldest of it before
+    /// anything else, and it goes while the disk has hardly more than the floor. Default: not at all.
+    pub keep_for: Duration,
     /// What an append does when there is no space. Default: refuse.
     pub when_full: WhenFull,
     /// Default: none.
@@ -95,6 +98,7 @@ impl Default for Options {
             quota_bytes: 10 << 30,
             floor_bytes: 1 << 30,
             max_age: Some(Duration::from_secs(48 * 3600)),
+            keep_for: Duration::ZERO,
             when_full: WhenFull::default(),
             compression: Compression::default(),
             read_bytes: 1 << 20,

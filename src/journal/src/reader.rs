@@ -78,6 +78,13 @@ impl Reader {
         self.on_error = OnError::SetAside;
     }
 
+    /// Lets go of the block that was read last; the next record is read from the disk again.
+    pub fn rest(&mut self) {
+        if let Some(current) = &mut self.current {
+            current.scan.let_go();
+        }
+    }
+
     /// The next record, the gap before it, or nothing yet. Does not wait.
     #[expect(clippy::should_implement_trait, reason = "an iterator that ends and goes on would mislead")]
     pub fn next(&mut self) -> Result<Read, ReadError> {

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use seams::{DiskLock, Entry, OpenMode};
+use seams::{Disk, DiskLock, Entry, OpenMode};
 
 use crate::cursors::Cursors;
 use crate::error::{DiskError, During, OpenError};
@@ -67,7 +67,7 @@ pub(crate) fn open(
     options: &Options,
 ) -> Result<(Opened, Recovery), OpenError> {
     let disk = &environment.disk;
-    let lock = lock(environment, folder)?;
+    let lock = lock(disk, folder)?;
     let entries = disk.list(folder).during("list", folder)?;
     let (mut segments, dead) = segments_of(&entries);
     let next_id = entries_max_id(&entries).map_or(SegmentId(0), |id| SegmentId(id.0 + 1));
@@ -109,8 +109,7 @@ pub(crate) fn open(
     Ok((Opened { lock, state, writer, cursors }, recovery))
 }
 
-fn lock(environment: &Environment, folder: &Path) -> Result<DiskLock, OpenError> {
-    let disk = &environment.disk;
+pub(crate) fn lock(disk: &Arc<dyn Disk>, folder: &Path) -> Result<DiskLock, OpenError> {
     let not_writable = |source: io::Error| match source.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             OpenError::NotWritable { folder: folder.to_path_buf(), source }

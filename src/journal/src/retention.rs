@@ -11,6 +11,9 @@ use crate::position::Position;
 use crate::segment_file::SegmentFile;
 use crate::state::{Begun, Segment};
 
+/// What is only kept leaves so many segments of disk free beside the floor.
+const SEGMENTS_LEFT_FREE: u64 = 4;
+
 /// Records that were dropped before every cursor had settled them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dropped {
@@ -66,19 +69,64 @@ impl Journal {
             });
             match laid_out {
                 Ok(spare) => shared.writer.lock().pool.add(spare),
-                Err(NoSpare::Full(cause)) => return Ok(Prepared::Full(cause)),
+                Err(NoSpare::Full(cause)) => {
+                    if !self.give_back_kept(&mut shared.writer.lock()) {
+                        return Ok(Prepared::Full(cause));
+                    }
+                }
                 Err(NoSpare::Disk(error)) => return Err(error),
             }
         }
     }
 
-    /// Gives back the segments that every cursor has settled; nothing without cursors. Returns the oldest
-    /// position that is kept.
+    /// Gives back the segments that every cursor has settled, and that are older than
+    /// [`Options::keep_for`](crate::Options); nothing without cursors. Returns the oldest position that is kept.
     pub fn release(&self) -> Position {
         match self.0.cursors.lowest() {
-            Some(lowest) => self.purge_prefix(lowest),
+            Some(lowest) if self.0.options.keep_for.is_zero() => self.purge_prefix(lowest),
+            Some(lowest) => self.release_kept(lowest),
             None => self.records().start,
         }
+    }
+
+    fn release_kept(&self, lowest: Position) -> Position {
+        let mut writer = self.0.writer.lock();
+        let keep_for = self.0.options.keep_for;
+        loop {
+            let scarce = self.is_disk_scarce();
+            // What can't be read has no age, and nobody will ask for it.
+            let old = self.oldest_is_older_than(keep_for).unwrap_or(true);
+            if !scarce && !old {
+                break;
+            }
+            let Some(mut oldest) = self.pop_oldest(|next| next.first <= lowest) else { break };
+            // Others need the space.
+            oldest.reusable &= !scarce;
+            self.recycle(&mut writer, oldest);
+        }
+        self.recycle_released(&mut writer);
+        let start = self.records().start;
+        self.0.cursors.raise_to(start);
+        start
+    }
+
+    /// Gives back the oldest segment that is only kept; whether there was one.
+    pub(crate) fn give_back_kept(&self, writer: &mut Writer) -> bool {
+        if self.0.options.keep_for.is_zero() {
+            return false;
+        }
+        let Some(lowest) = self.0.cursors.lowest() else { return false };
+        let Some(oldest) = self.pop_oldest(|next| next.first <= lowest) else { return false };
+        self.recycle(writer, oldest);
+        self.0.cursors.raise_to(self.records().start);
+        true
+    }
+
+    /// Whether the disk has hardly more than the floor, so that what is only kept has to make room.
+    fn is_disk_scarce(&self) -> bool {
+        let options = &self.0.options;
+        let needed = options.floor_bytes + SEGMENTS_LEFT_FREE * options.segment_bytes;
+        self.0.environment.disk.free_bytes(&self.0.folder).is_ok_and(|free| free < needed)
     }
 
     /// Gives back the segments that lie before a position as a whole, whatever the cursors say; the newest

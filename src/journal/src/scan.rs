@@ -92,6 +92,11 @@ impl Scan {
         }
     }
 
+    /// Lets go of the block.
+    pub(crate) fn let_go(&mut self) {
+        (self.block, self.block_at) = (Bytes::new(), 0);
+    }
+
     /// The next record, or the damage before it.
     pub(crate) fn step(&mut self) -> io::Result<Step> {
         while self.expected < self.positions.end {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use journal::{
     AppendError, Full, GapCause, Options, OptionsError, Position, Prepared, Read, StartAt, WhenFull,
 };
+use seams::Disk;
 use support::{Bench, SMALL_SEGMENT_BYTES, append, contents};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -64,6 +65,64 @@ fn at_the_quota_the_oldest_are_dropped_if_so_configured_and_counted() {
     let Read::Gap(gap) = reader.next().unwrap() else { panic!("a reader is told of what it missed") };
     assert_eq!((gap.cause, gap.records()), (GapCause::Purged, dropped_records));
     assert!(matches!(reader.next().unwrap(), Read::Record(_)));
+}
+
+#[test]
+fn what_is_settled_is_kept_for_a_span_as_long_as_there_is_space() {
+    let mut bench = Bench::new(1);
+    (bench.options.keep_for, bench.options.quota_bytes) = (DAY, 10 * SMALL_SEGMENT_BYTES);
+    let (journal, _) = bench.open();
+    let cursor = journal.open_cursor("target", StartAt::Oldest).unwrap();
+    let append_and_settle = |count| {
+        for _ in 0..count {
+            let at = append(&journal, &[7; 1000]);
+            journal.settle(cursor, at..at.next());
+            journal.release();
+            journal.prepare().unwrap();
+        }
+    };
+    append_and_settle(20);
+    assert_eq!(journal.records(), Position(0)..Position(20), "nothing is given back");
+    assert_eq!(contents(&journal).0.len(), 20);
+    // Space that is needed takes the oldest, and nobody notices.
+    append_and_settle(200);
+    let kept = journal.records();
+    assert!(kept.start > Position(100) && kept.end == Position(220), "{kept:?}");
+    assert!(journal.stats().segments >= 6 && journal.stats().disk_bytes <= bench.options.quota_bytes);
+    assert_eq!(journal.stats().counters.dropped_for_space, 0);
+    // What is not settled is not taken.
+    let (_, error) = fill(&journal);
+    assert!(matches!(error, AppendError::Full { cause: Full::Quota { .. }, .. }), "{error}");
+    assert_eq!(journal.watermark(cursor), Position(220));
+    assert!(journal.records().start <= Position(220), "the unsettled are there");
+    // The span is over.
+    journal.settle(cursor, Position(220)..journal.records().end);
+    bench.hand.advance(DAY + DAY);
+    append(&journal, b"another");
+    journal.release();
+    assert!(journal.stats().segments <= 2, "{:?}", journal.stats());
+}
+
+#[test]
+fn what_is_only_kept_leaves_disk_to_others() {
+    let mut bench = Bench::new(1);
+    bench.options.keep_for = DAY;
+    bench.options.floor_bytes = 5 * SMALL_SEGMENT_BYTES;
+    let (journal, _) = bench.open();
+    let cursor = journal.open_cursor("target", StartAt::Oldest).unwrap();
+    for _ in 0..100 {
+        let at = append(&journal, &[7; 1000]);
+        journal.settle(cursor, at..at.next());
+    }
+    journal.release();
+    assert_eq!(journal.records().start, Position(0));
+    // Others take what is free, up to less than the floor.
+    bench.disk.set_capacity(bench.disk.used_bytes() + SMALL_SEGMENT_BYTES);
+    journal.release();
+    assert!(journal.records().start > Position(20), "{:?}", journal.records());
+    let free = bench.disk.free_bytes(&support::folder()).unwrap();
+    assert!(free >= 9 * SMALL_SEGMENT_BYTES, "{free}");
+    assert!(journal.stats().segments > 1, "no more than needed is given back");
 }
 
 #[test]

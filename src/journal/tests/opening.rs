@@ -7,7 +7,7 @@ mod support;
 use std::sync::Arc;
 
 use journal::{Environment, Journal, OpenError, Position, StartAt};
-use seams::{Clock, RealDisk, Rng};
+use seams::{Clock, Disk, RealDisk, Rng};
 use support::{Bench, append, contents, folder, small};
 
 #[test]
@@ -102,4 +102,20 @@ fn cursors_have_names_and_there_are_at_most_64_which_can_be_removed() {
     drop(journal);
     let names: Vec<String> = bench.open().0.cursors().into_iter().map(|cursor| cursor.name).collect();
     assert!(names.len() == 64 && names.contains(&"one more".to_owned()) && !names.contains(&"7".to_owned()));
+}
+
+#[test]
+fn a_journal_is_removed_as_a_whole_unless_somebody_has_it_open() {
+    let bench = Bench::new(1);
+    let (journal, _) = bench.open();
+    (0..30).for_each(|_| _ = append(&journal, &[7; 1000]));
+    let disk: Arc<dyn Disk> = Arc::new(bench.disk.clone());
+    let error = journal::remove(&disk, &folder()).unwrap_err();
+    assert!(matches!(error, OpenError::InUse { .. }), "{error}");
+    drop(journal);
+    assert!(journal::remove(&disk, &folder()).unwrap() >= 30_000);
+    assert!(disk.list(&folder()).is_err(), "the folder is gone");
+    assert_eq!(bench.disk.used_bytes(), 0);
+    let (journal, recovery) = bench.open();
+    assert!(journal.records().is_empty() && !recovery.cursors_damaged, "as if it had never been there");
 }

@@ -40,6 +40,12 @@ pub trait Disk: Debug + Send + Sync {
     /// The files (not the folders) in a folder, in no particular order.
     fn list(&self, folder: &Path) -> io::Result<Vec<Entry>>;
 
+    /// The names of the folders in a folder, in no particular order.
+    fn folders(&self, folder: &Path) -> io::Result<Vec<String>>;
+
+    /// Removes a folder; fails when there is something in it.
+    fn remove_folder(&self, folder: &Path) -> io::Result<()>;
+
     /// Makes the names in a folder durable: files created, renamed and removed.
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
 

@@ -75,6 +75,22 @@ impl Disk for RealDisk {
         Ok(entries)
     }
 
+    fn folders(&self, folder: &Path) -> io::Result<Vec<String>> {
+        let mut folders = Vec::new();
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            // What was removed since the folder was read is none.
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.extend(entry.file_name().into_string());
+            }
+        }
+        Ok(folders)
+    }
+
+    fn remove_folder(&self, folder: &Path) -> io::Result<()> {
+        fs::remove_dir(folder)
+    }
+
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         File::open(folder)?.sync_all()
     }

@@ -46,6 +46,8 @@ pub enum Operation {
     Rename,
     Remove,
     List,
+    Folders,
+    RemoveFolder,
     SyncFolder,
     FreeBytes,
     Lock,
@@ -279,6 +281,30 @@ impl Disk for SimulatedDisk {
                 Some(Entry { name, len: inode.lock().len() })
             };
             Ok(inside.filter_map(entry).collect())
+        })
+    }
+
+    fn folders(&self, folder: &Path) -> io::Result<Vec<String>> {
+        self.0.read_names(Operation::Folders, |state| {
+            if !state.folders.contains(folder) {
+                return Err(io::ErrorKind::NotFound.into());
+            }
+            let inside = state.folders.iter().filter(|inner| inner.parent() == Some(folder));
+            Ok(inside.filter_map(|inner| Some(inner.file_name()?.to_str()?.to_owned())).collect())
+        })
+    }
+
+    /// Folders are durable at once, here as when they are created.
+    fn remove_folder(&self, folder: &Path) -> io::Result<()> {
+        self.0.change_names(Operation::RemoveFolder, |state| {
+            let inside = |path: &PathBuf| path.parent() == Some(folder);
+            if state.names.keys().any(inside) || state.folders.iter().any(inside) {
+                return Err(io::ErrorKind::DirectoryNotEmpty.into());
+            }
+            match state.folders.remove(folder) {
+                true => Ok(None),
+                false => Err(io::ErrorKind::NotFound.into()),
+            }
         })
     }
 

@@ -1,7 +1,7 @@
 //! Which request gets which answer.
 //!
 //! What only looks is there for whoever reaches the HTTP address; what changes or reveals (`/stop`, `/reload`, `/tap`,
-//! `/log`, `/purge`, `/replay`) is there on the control socket alone, which only its owner can open.
+//! `/log`, `/purge`, `/purge-spool`, `/replay`, `/replay-journal`) is there on the control socket alone, which only its owner can open.
 
 use super::health::{Health, Readiness};
 use super::stats::Stats;
@@ -61,14 +61,16 @@ impl Api {
         }
         match (path.as_str(), self.rights) {
             (
-                "/stop" | "/reload" | "/tap" | "/log" | "/purge" | "/replay" | "/replay-journal",
+                "/stop" | "/reload" | "/tap" | "/log" | "/purge" | "/purge-spool" | "/replay"
+                | "/replay-journal",
                 Rights::Look,
             ) => {
                 let text = "this is answered on the control socket alone: storage/control.sock\n";
                 plain(StatusCode::FORBIDDEN, text)
             }
             (
-                "/stop" | "/reload" | "/tap" | "/log" | "/purge" | "/replay" | "/replay-journal",
+                "/stop" | "/reload" | "/tap" | "/log" | "/purge" | "/purge-spool" | "/replay"
+                | "/replay-journal",
                 Rights::All,
             ) if request.method() != Method::POST => refuse_method("POST"),
             ("/stop", Rights::All) => self.pass_on(Request::Stop("the control socket")).await,
@@ -76,6 +78,7 @@ impl Api {
             ("/tap", Rights::All) => self.tap(request).await,
             ("/log", Rights::All) => self.log(request).await,
             ("/purge", Rights::All) => self.purge(request).await,
+            ("/purge-spool", Rights::All) => self.purge_spool(request).await,
             ("/replay", Rights::All) => self.replay(request, replay::quarantine::start).await,
             ("/replay-journal", Rights::All) => self.replay(request, replay::journal::start).await,
             _ => {
@@ -144,6 +147,20 @@ impl Api {
                 plain(StatusCode::OK, format!("{purged} events purged\n"))
             }
             Ok(Err(e)) => plain(StatusCode::INTERNAL_SERVER_ERROR, format!("{e:#}\n")),
+            Err(e) => plain(StatusCode::INTERNAL_SERVER_ERROR, format!("the purge failed: {e}\n")),
+        }
+    }
+
+    /// Drops what waits in a spool; the body is its name.
+    async fn purge_spool(&self, request: hyper::Request<Incoming>) -> Response<Body> {
+        let name = match text(request).await {
+            Ok(name) => name,
+            Err(refusal) => return refusal,
+        };
+        let desk = self.view.spools().clone();
+        match tokio::task::spawn_blocking(move || desk.purge(&name)).await {
+            Ok(Ok(text)) => plain(StatusCode::OK, format!("{text}\n")),
+            Ok(Err(e)) => plain(StatusCode::CONFLICT, format!("{e:#}\n")),
             Err(e) => plain(StatusCode::INTERNAL_SERVER_ERROR, format!("the purge failed: {e}\n")),
         }
     }

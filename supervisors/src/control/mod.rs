@@ -21,6 +21,7 @@ pub mod tap;
 pub mod view;
 pub mod watcher;
 
+pub(crate) use view::OnDisk;
 pub use view::{Phase, View};
 
 use actors::child::{ChildSpec, Home};

@@ -2,6 +2,7 @@
 
 use crate::Inventory;
 use crate::replay::{DeviceWays, PresentWay, Replayer};
+use crate::spool_desk::SpoolDesk;
 use crate::step_counters::StepCounters;
 use crate::wiring::{WayView, ways};
 use actors::child::Tree;
@@ -45,10 +46,20 @@ struct Inner {
     clock: Clock,
     began: Instant,
     tables: Vec<RouteTable>,
-    custody: Option<Custody>,
-    replayer: Replayer,
+    on_disk: OnDisk,
     told: Mutex<Told>,
     configurations: watch::Sender<u64>,
+}
+
+/// What a Director keeps on disk.
+#[derive(Debug)]
+pub(crate) struct OnDisk {
+    /// The journal, where there is one.
+    pub(crate) custody: Option<Custody>,
+    /// What sends events once more, and the quarantine.
+    pub(crate) replayer: Replayer,
+    /// The spools of targets.
+    pub(crate) spools: SpoolDesk,
 }
 
 #[derive(Debug, Default)]
@@ -89,8 +100,7 @@ impl View {
         budget: Budget,
         clock: Clock,
         tables: Vec<RouteTable>,
-        custody: Option<Custody>,
-        replayer: Replayer,
+        on_disk: OnDisk,
     ) -> Self {
         let began = clock.now();
         let (told, configurations) = (Mutex::default(), watch::Sender::new(0));
@@ -103,8 +113,7 @@ impl View {
             clock,
             began,
             tables,
-            custody,
-            replayer,
+            on_disk,
             told,
             configurations,
         }))
@@ -132,7 +141,7 @@ impl View {
 
     /// The journal, where there is one.
     pub fn journal(&self) -> Option<JournalStatus> {
-        self.0.custody.as_ref().map(Custody::status)
+        self.0.on_disk.custody.as_ref().map(Custody::status)
     }
 
     /// Where events are that nobody could take.
@@ -142,7 +151,12 @@ impl View {
 
     /// What events are sent once more with.
     pub(crate) fn replayer(&self) -> &Replayer {
-        &self.0.replayer
+        &self.0.on_disk.replayer
+    }
+
+    /// The spools of targets.
+    pub fn spools(&self) -> &SpoolDesk {
+        &self.0.on_disk.spools
     }
 
     /// The routes in force, for each lane.

@@ -1,17 +1,19 @@
 //! A span of the kept journal is sent once more, to a chosen target.
 //!
-//! What the journal still holds is what some branch owed when its segment was last looked at, and whatever lies beside
-//! it: segments are given back when everything in them is settled.
+//! What the journal still holds is what some branch owed when its segment was last looked at, whatever lies beside it
+//! (segments are given back when everything in them is settled), and what `persistent_storage.keep_for` keeps.
 
 use super::course::{Course, LOOK, TELL};
 use super::feed::Again;
 use super::{Bound, PresentWay, SpanOrder};
 use crate::control::View;
-use actors::journal::record::{self, Stored};
+use actors::journal::record::{self, Identity, Stored};
 use bytes::Bytes;
 use event::{BranchId, RecordFlags};
 use journal::inspect::{self, Depth};
 use journal::{Position, Record};
+use std::collections::HashMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tokio::sync::mpsc;
@@ -42,17 +44,41 @@ pub fn start(view: &View, order: SpanOrder, lines: mpsc::Sender<Bytes>) -> anyho
 /// Events of one record of the journal.
 struct Chunk {
     position: Position,
+    /// Of the whole span.
+    start: Position,
     end: Position,
     device: String,
     events: Vec<Again>,
+}
+
+/// Which events of each stream came by: the journal may have a batch twice, since what is owed for long is written once more.
+///
+/// Cost: 80 bytes for each stream in the span; streams are read in order, but for what was written once more.
+#[derive(Default)]
+struct Seen(HashMap<Identity, Vec<Range<u64>>>);
+
+impl Seen {
+    /// Whether none of these came by before.
+    fn insert(&mut self, stream: Identity, numbers: Range<u64>) -> bool {
+        let runs = self.0.entry(stream).or_default();
+        // In order, with gaps between them.
+        let after = runs.partition_point(|run| run.end < numbers.start);
+        match runs.get_mut(after) {
+            Some(run) if run.start < numbers.end && numbers.start < run.end => return false,
+            Some(run) if run.end == numbers.start => run.end = numbers.end,
+            Some(run) if run.start == numbers.end => run.start = numbers.start,
+            _ => runs.insert(after, numbers),
+        }
+        true
+    }
 }
 
 async fn run(mut course: Course, order: SpanOrder, folder: PathBuf) {
     let (sender, mut chunks) = mpsc::channel(READ_AHEAD);
     let (disk, target) = (course.view.quarantine().disk().clone(), order.target.clone());
     let reader = tokio::task::spawn_blocking(move || read(&*disk, &folder, &order, &sender));
-    let mut told = Instant::now();
-    while let Some(Chunk { position, end, device, events }) = chunks.recv().await {
+    let (began, mut told) = (Instant::now(), Instant::now());
+    while let Some(Chunk { position, start, end, device, events }) = chunks.recv().await {
         if course.is_alone() {
             break;
         }
@@ -62,7 +88,14 @@ async fn run(mut course: Course, order: SpanOrder, folder: PathBuf) {
         course.newly_settled();
         if told.elapsed() >= TELL {
             told = Instant::now();
-            course.say(format!("position {position} of {end}: {}", course.progress())).await;
+            let (done, all) = (position.since(start), end.since(start).max(1));
+            let left = began.elapsed().as_secs_f64() * (all - done) as f64 / done.max(1) as f64;
+            let percent = done * 100 / all;
+            let text = format!(
+                "{percent} %, position {position} of {end}, about {left:.0} s left: {}",
+                course.progress()
+            );
+            course.say(text).await;
         }
     }
     drop(chunks);
@@ -114,20 +147,25 @@ fn read(
         Bound::Position(position) => end.min(Position(position)),
         Bound::Open | Bound::Time(_) => end,
     };
+    let mut seen = Seen::default();
     let gaps = inspect::extract(disk, folder, start..end, |record| {
-        let Some(chunk) = chunk(&record, end, order) else { return true };
+        let Some(chunk) = chunk(&record, start..end, order, &mut seen) else { return true };
         to.blocking_send(chunk).is_ok()
     })?;
     Ok(gaps.iter().map(journal::Gap::records).sum())
 }
 
 /// The events of a record that are meant; none if it holds none.
-fn chunk(record: &Record, end: Position, order: &SpanOrder) -> Option<Chunk> {
+fn chunk(record: &Record, span: Range<Position>, order: &SpanOrder, seen: &mut Seen) -> Option<Chunk> {
     // A batch is appended after its events were received.
     if matches!(order.from, Bound::Time(from) if record.unix_nanos < from) {
         return None;
     }
-    let Stored { name, records, origins, slab, .. } = record::decode(&record.payload).ok()?;
+    let Stored { identity, first_seq, name, records, origins, slab, .. } =
+        record::decode(&record.payload).ok()?;
+    if !seen.insert(identity, first_seq..first_seq + records.len() as u64) {
+        return None;
+    }
     if order.device.as_ref().is_some_and(|device| *device != name) {
         return None;
     }
@@ -144,5 +182,6 @@ fn chunk(record: &Record, end: Position, order: &SpanOrder) -> Option<Chunk> {
         })
     });
     let events: Vec<Again> = events.collect();
-    (!events.is_empty()).then_some(Chunk { position: record.position, end, device: name, events })
+    let (position, start, end) = (record.position, span.start, span.end);
+    (!events.is_empty()).then_some(Chunk { position, start, end, device: name, events })
 }

@@ -1,6 +1,7 @@
 //! Spools of targets: which targets have one, how it is kept, and the gates before their senders.
 
 use super::Senders;
+use crate::spool_desk::SpoolDesk;
 use crate::supervisor::StopOrder;
 use actors::child::spec::Common;
 use actors::child::{ChildSpec, Home};
@@ -10,10 +11,10 @@ use actors::target::spool::{Gate, Schedule, Spool, SpoolReader, SpoolSettings, S
 use config::service::StorageLimits;
 use config::target::SpoolFull;
 use config::{PersistentStorage, Service};
-use event::{Book, PlaceId};
+use event::{Book, Budget, PlaceId};
 use journal::Environment;
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use seams::Disk;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,9 +33,9 @@ type GateSeat = (Home, Vec<(Arc<Book>, PlaceId)>);
 /// The spools of a Director; they outlive their targets' actors.
 #[derive(Debug)]
 pub struct Spools {
-    folder: PathBuf,
     service: Service,
-    by_target: HashMap<String, Arc<Spool>>,
+    read_back: Budget,
+    desk: SpoolDesk,
 }
 
 /// A target's spool and when it is emptied.
@@ -45,9 +46,10 @@ pub struct Spooled {
 }
 
 impl Spools {
-    /// None yet; their folders lie below `root`. What the service says of storage holds until the next start.
-    pub fn new(root: &Path, service: &Service) -> Self {
-        Self { folder: root.join("storage/spool"), service: service.clone(), by_target: HashMap::new() }
+    /// None yet; their folders lie below `root`. What the service says of storage holds until the next start. All hold what
+    /// they read back within one budget.
+    pub fn new(root: &Path, service: &Service, disk: Arc<dyn Disk>, read_back: Budget) -> Self {
+        Self { service: service.clone(), read_back, desk: SpoolDesk::new(root, disk) }
     }
 
     /// The spool of a target, if it is to have one.
@@ -86,30 +88,30 @@ impl Spools {
 
     /// Whether a target's spool holds nothing.
     pub fn is_empty(&self, target: &str) -> bool {
-        self.by_target.get(target).is_none_or(|spool| spool.is_empty())
+        self.desk.spool(target).is_none_or(|spool| spool.is_empty())
     }
 
-    /// Says which folders hold spools of targets that are not in the configuration.
-    pub fn tell_of_strays(&self, common: &Common) {
-        for entry in common.disk.list(&self.folder).unwrap_or_default() {
-            let folder = self.folder.join(&entry.name);
-            if self.by_target.keys().any(|name| self.folder_of(name) == folder) {
-                continue;
-            }
-            let text = format!(
-                "{} is the spool of a target that has none now; what waits in it is delivered when the target is back with persistent_storage or a schedule, or remove the folder",
-                folder.display()
-            );
+    /// Says which folders hold spools of targets that are not in the configuration, and removes those that hold nothing.
+    pub async fn tell_of_strays(&self, common: &Common) {
+        let desk = self.desk.clone();
+        // It fails only when the process ends.
+        let strays = tokio::task::spawn_blocking(move || desk.look_after_strays()).await.unwrap_or_default();
+        for text in strays {
             tracing::warn!("{text}");
             common.tree.log("targets", text);
         }
     }
 
+    /// What commands have of them.
+    pub fn desk(&self) -> SpoolDesk {
+        self.desk.clone()
+    }
+
     fn settings(&self, name: &str) -> SpoolSettings {
         let service = &self.service;
-        let StorageLimits { max_bytes, min_free_bytes } = service.storage_limits;
+        let StorageLimits { max_bytes, min_free_bytes, .. } = service.storage_limits;
         SpoolSettings {
-            folder: self.folder_of(name),
+            folder: self.desk.folder(name),
             synced: service.persistent_storage == PersistentStorage::Synced,
             segment_bytes: SEGMENT_BYTES,
             quota_bytes: max_bytes,
@@ -134,34 +136,20 @@ impl Spools {
             config::Schedule::Every(pause) => Schedule::Every(*pause),
             config::Schedule::Cron(cron) => Schedule::Cron(cron.as_str().into()),
         };
-        let spool = match self.by_target.get(&*shared.name) {
+        let spool = match self.desk.spool(&shared.name) {
             Some(spool) => {
                 spool.change(settings);
-                Arc::clone(spool)
+                spool
             }
             None => {
                 let (disk, clock, rng) = (Arc::clone(&common.disk), common.clock.clone(), common.rng.clone());
-                let spool = Spool::new(Arc::clone(shared), settings, Environment { disk, clock, rng });
-                self.by_target.insert(shared.name.to_string(), Arc::clone(&spool));
+                let environment = Environment { disk, clock, rng };
+                let spool = Spool::new(Arc::clone(shared), settings, environment, &self.read_back);
+                self.desk.add(&shared.name, &spool);
                 spool
             }
         };
         Spooled { spool, schedule }
-    }
-
-    /// A target's name as the name of a folder: letters, digits, `-`, `_`, `.` and `@` as they are, all else as `%` and two digits.
-    fn folder_of(&self, name: &str) -> PathBuf {
-        let mut folder = String::new();
-        for (n, byte) in name.bytes().enumerate() {
-            match byte {
-                b'.' if n == 0 => folder.push_str("%2E"),
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'@' => {
-                    folder.push(byte.into())
-                }
-                _ => folder.push_str(&format!("%{byte:02X}")),
-            }
-        }
-        self.folder.join(folder)
     }
 }
 

@@ -25,13 +25,18 @@
 //! Files block, so writer and reader have their own threads; no lane ever waits for the disk. Cost in good times: a hop
 //! between actors and an entry in a map for each delivery.
 //!
+//! Memory: see [`memory`]. All spools and the resumed journal share one budget for what is read back.
+//!
 //! Read in this order: [`settings`], `record`: what lies on disk; `state`: who has what, and all transitions;
 //! [`spool`]: what gates, senders, writer and reader see of it; `store`: the journal; [`gate`], [`writer`] with `append`, [`reader`],
-//! [`schedule`]: the actors; `partial`: what of a record was delivered at an orderly end.
+//! [`schedule`]: the actors; `partial`: what of a record was delivered at an orderly end; `purge`, [`look`]: for commands.
 
 mod append;
 pub mod gate;
+pub mod look;
+mod memory;
 mod partial;
+mod purge;
 pub mod reader;
 mod record;
 pub mod schedule;
@@ -46,6 +51,8 @@ pub mod writer;
 
 pub use append::Trouble;
 pub use gate::Gate;
+pub use look::{Waiting, folder_of, look, name_of};
+pub use purge::{PurgeError, Purged};
 pub use reader::SpoolReader;
 pub use schedule::{Schedule, SpoolSchedule};
 pub use settings::{SpoolSettings, WhenSpoolFull};

@@ -7,8 +7,10 @@ use crate::child::actor::Next;
 use crate::child::{Child, Condition, Me};
 use crate::target::trouble::Patience;
 use anyhow::Context;
-use event::{Cause, Settled};
+use bytes::Bytes;
+use event::{Cause, Hold, Settled};
 use journal::{Gap, GapCause, Position, Read, ReadError, Record};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +22,24 @@ const RETRY_FIRST: Duration = Duration::from_millis(200);
 const RETRY_AT_MOST: Duration = Duration::from_secs(2);
 /// So often in a row the same bytes are asked for before they are set aside as unreadable.
 const ATTEMPTS: u32 = 5;
+
+/// What of the reader outlives its actor.
+#[derive(Default)]
+pub(super) struct Reading {
+    reader: Option<journal::Reader>,
+    /// It was read, and there was no memory for it.
+    kept: Option<Record>,
+    /// Memory that was waited for.
+    granted: Option<Hold>,
+}
+
+/// What came of a step.
+pub enum Step {
+    /// There is no more to be read at present, or there is, and it is the next step's.
+    Read,
+    /// A record of so many bytes waits for memory.
+    Waits(u32),
+}
 
 /// The reader's note to itself: begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,16 +58,22 @@ impl SpoolReader {
         Self { spool, patience: Patience::new(RETRY_FIRST, RETRY_AT_MOST), failures: 0 }
     }
 
-    /// Reads what there is room for; says how long to wait after a failure.
+    /// Reads what there is room for, and waits for memory where it has to; says how long to wait after a failure.
     async fn step(&mut self, me: &Me<Begin>) -> anyhow::Result<Option<Duration>> {
         let (spool, set_aside) = (Arc::clone(&self.spool), self.failures >= ATTEMPTS);
         let step = tokio::task::spawn_blocking(move || spool.read_back(set_aside));
-        let Err(error) = me.waiting(step).await.context("the reading thread failed")? else {
-            self.failures = 0;
-            if self.patience.succeeded() {
-                me.report(Condition::Well);
+        let error = match me.waiting(step).await.context("the reading thread failed")? {
+            Err(error) => error,
+            Ok(step) => {
+                self.failures = 0;
+                if self.patience.succeeded() {
+                    me.report(Condition::Well);
+                }
+                if let Step::Waits(bytes) = step {
+                    me.waiting(self.wait_for_memory(me, bytes)).await;
+                }
+                return Ok(None);
             }
-            return Ok(None);
         };
         self.failures += 1;
         let wait = self.patience.failed();
@@ -57,6 +83,27 @@ impl SpoolReader {
         }
         me.report(Condition::Trouble(format!("{text}; trying again in {wait:?}")));
         Ok(Some(wait))
+    }
+
+    /// Waits for memory in turn with the other readers, as long as it is wanted.
+    async fn wait_for_memory(&self, me: &Me<Begin>, bytes: u32) {
+        let spool = &self.spool;
+        let mut memory = pin!(spool.memory.take(bytes));
+        loop {
+            tokio::select! {
+                biased;
+                () = me.stopping() => return,
+                hold = &mut memory => {
+                    spool.grant(hold);
+                    return;
+                }
+                () = spool.read.notified() => {}
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            if !spool.waits_for_memory() {
+                return;
+            }
+        }
     }
 }
 
@@ -74,10 +121,13 @@ impl Spool {
     }
 
     /// Reads as much as there is room for, in steps.
-    pub fn read_back(self: &Arc<Self>, set_aside: bool) -> Result<(), ReadError> {
+    pub fn read_back(self: &Arc<Self>, set_aside: bool) -> Result<Step, ReadError> {
         // One at a time: an actor that died may have left a step behind.
         let mut reading = self.reading.lock();
-        let Some(store) = self.store.get() else { return Ok(()) };
+        let Reading { reader: open, kept, granted } = &mut *reading;
+        // What is not used now is for others.
+        let mut granted = granted.take();
+        let Some(store) = self.store.get() else { return Ok(Step::Read) };
         self.settle_cursor();
         let mut bytes = 0;
         while bytes < STEP_BYTES {
@@ -92,18 +142,36 @@ impl Spool {
             });
             let Some((rewind, from, end)) = next else { break };
             let reader = match rewind {
-                Some(position) => reading.insert(store.journal.read_from(position)),
-                None => reading.get_or_insert_with(|| store.journal.read_from(from)),
+                Some(position) => {
+                    *kept = None;
+                    open.insert(store.journal.read_from(position))
+                }
+                None => open.get_or_insert_with(|| store.journal.read_from(from)),
             };
             if set_aside {
                 reader.set_aside_unreadable();
             }
-            if reader.position() >= end {
+            if kept.is_none() && reader.position() >= end {
                 self.with(|state, _| state.read_to = end);
                 break;
             }
-            match reader.next()? {
-                Read::Record(record) => bytes += self.take_record(store, &record),
+            let next = kept.take().map_or_else(|| reader.next(), |record| Ok(Read::Record(record)));
+            match next? {
+                Read::Record(mut record) => {
+                    let taken = self.is_taken(store, record.position);
+                    let hold = match taken {
+                        true => Some(self.memory.nothing()),
+                        false => self.memory_for(&mut record, granted.take()),
+                    };
+                    let Some(hold) = hold else {
+                        let waits = u32::try_from(record.payload.len()).unwrap_or(u32::MAX);
+                        record.payload = Bytes::copy_from_slice(&record.payload);
+                        *kept = Some(record);
+                        self.with(|state, _| state.rewind = state.rewind.into_iter().chain(rewind).min());
+                        return Ok(Step::Waits(waits));
+                    };
+                    bytes += self.take_record(store, &record, hold, taken);
+                }
                 Read::Gap(gap) => self.pass_gap(store, &gap),
                 Read::CaughtUp => {}
             }
@@ -111,14 +179,48 @@ impl Spool {
             self.with(|state, _| state.read_to = position);
         }
         self.look_for_missing_end();
-        Ok(())
+        Ok(Step::Read)
+    }
+
+    /// Whether a record that waits for memory still has to, and is wanted.
+    pub(super) fn waits_for_memory(self: &Arc<Self>) -> bool {
+        !self.memory.has_own() && self.wants_reading()
+    }
+
+    /// There is memory for the record that waited for it.
+    pub(super) fn grant(&self, hold: Hold) {
+        self.reading.lock().granted = Some(hold);
+    }
+
+    /// Lets go of the block that was read last.
+    fn rest(&self) {
+        // Where a step is under way it is needed.
+        if let Some(Reading { reader: Some(reader), .. }) = self.reading.try_lock().as_deref_mut() {
+            reader.rest();
+        }
+    }
+
+    /// Memory for a record; none if it has to be waited for.
+    fn memory_for(&self, record: &mut Record, granted: Option<Hold>) -> Option<Hold> {
+        let bytes = u32::try_from(record.payload.len()).unwrap_or(u32::MAX);
+        if let Some(mut hold) = granted {
+            // It was waited for another one, where reading went back.
+            let held = u32::try_from(hold.bytes()).unwrap_or(u32::MAX);
+            hold.grow(bytes.saturating_sub(held));
+            hold.give_back(held.saturating_sub(bytes));
+            return Some(hold);
+        }
+        let (hold, is_own) = self.memory.try_take(bytes)?;
+        if is_own {
+            // It may be held for long: its own bytes, not a part of a block that is much larger.
+            record.payload = Bytes::copy_from_slice(&record.payload);
+        }
+        Some(hold)
     }
 
     /// A record was read. Returns its size.
-    fn take_record(self: &Arc<Self>, store: &Store, record: &Record) -> u64 {
+    fn take_record(self: &Arc<Self>, store: &Store, record: &Record, hold: Hold, taken: bool) -> u64 {
         let (bytes, position) = (record.payload.len() as u64, record.position);
-        let taken = self.is_taken(store, position);
-        let hold = self.share.nothing().more(u32::try_from(bytes).unwrap_or(u32::MAX));
         let incoming = match Incoming::read(record.payload.clone(), self.process, hold) {
             Ok(incoming) => incoming,
             Err(error) => {
@@ -237,7 +339,10 @@ impl Child for SpoolReader {
             let wake = async {
                 tokio::select! {
                     () = spool.read.notified(), if self.failures == 0 => true,
-                    () = tokio::time::sleep(wait) => true,
+                    () = tokio::time::sleep(wait) => {
+                        spool.rest();
+                        true
+                    }
                     () = me.stopping() => false,
                 }
             };

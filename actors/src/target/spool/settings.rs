@@ -52,6 +52,7 @@ impl SpoolSettings {
             quota_bytes: self.quota_bytes.max(3 * self.segment_bytes),
             floor_bytes: self.floor_bytes,
             max_age: Some(self.max_age),
+            keep_for: Duration::ZERO,
             when_full: match self.when_full {
                 WhenSpoolFull::Block => WhenFull::Refuse,
                 WhenSpoolFull::DropOldest => WhenFull::DropOldest,

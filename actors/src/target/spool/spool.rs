@@ -1,13 +1,15 @@
 //! [`Spool`]: what gates, senders, writer and reader of a target share. It outlives all of them.
 
 use super::append::Writing;
+use super::memory::Memory;
+use super::reader::Reading;
 use super::settings::SpoolSettings;
 use super::state::{Aside, Mode, State};
 use super::store::Store;
 use crate::data::delivery::{Delivery, Door};
 use crate::data::target::Target;
-use event::{Budget, Cause, Claim, Keeper, Settled, Share};
-use journal::{Environment, Position, Reader};
+use event::{Budget, Cause, Claim, Keeper, Settled};
+use journal::{Environment, Position};
 use parking_lot::Mutex;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -23,8 +25,8 @@ pub struct Spool {
     pub(super) target: Arc<Target>,
     pub(super) environment: Environment,
     pub(super) settings: Mutex<SpoolSettings>,
-    /// Accounts for what was read back: it is bounded by a window of its own, not by this.
-    pub(super) share: Share,
+    /// What may be held of what was read back.
+    pub(super) memory: Memory,
     /// Tells this process's streams from those of others.
     pub(super) process: u64,
     pub(super) store: OnceLock<Store>,
@@ -41,18 +43,23 @@ pub struct Spool {
     /// What of the writer outlives its actor.
     pub(super) writing: Mutex<Writing>,
     /// What of the reader outlives its actor.
-    pub(super) reading: Mutex<Option<Reader>>,
+    pub(super) reading: Mutex<Reading>,
     state: Mutex<State>,
 }
 
 impl Spool {
-    /// A spool of this target, closed yet.
-    pub fn new(target: Arc<Target>, settings: SpoolSettings, environment: Environment) -> Arc<Self> {
+    /// A spool of this target, closed yet. What it reads back is held within `read_back`, which all spools share.
+    pub fn new(
+        target: Arc<Target>,
+        settings: SpoolSettings,
+        environment: Environment,
+        read_back: &Budget,
+    ) -> Arc<Self> {
         let process = environment.rng.next_u64();
         let spool = Self {
             target,
             settings: Mutex::new(settings.clone()),
-            share: Budget::new(0).share(),
+            memory: Memory::within(read_back),
             process,
             store: OnceLock::new(),
             write: Notify::new(),
@@ -219,10 +226,10 @@ impl Spool {
 
     /// Time passes.
     pub fn tick(self: &Arc<Self>) {
-        let now = self.environment.clock.now();
+        let (now, scarce) = (self.environment.clock.now(), self.memory.is_scarce());
         self.with(|state, aside| {
             let before = state.mode;
-            state.tick(now, aside);
+            state.tick(now, scarce, aside);
             if before == Mode::Direct && state.mode == Mode::Spooling {
                 self.target.spool.diverted.add(1);
             }

@@ -6,6 +6,7 @@
 mod disk;
 mod flights;
 
+use super::memory::OWN_BYTES;
 use crate::data::delivery::{Delivery, Door, Payload};
 use event::{BranchId, Claim, Settled};
 use journal::Position;
@@ -299,12 +300,17 @@ impl State {
 
     // === time, beginning and end ===
 
-    /// Takes note that time passes.
-    pub(super) fn tick(&mut self, now: Instant, aside: &mut Aside) {
+    /// Takes note that time passes. `scarce`: others wait for memory to read back into.
+    pub(super) fn tick(&mut self, now: Instant, scarce: bool, aside: &mut Aside) {
         let stalled = now.saturating_duration_since(self.disk_settled_at) > RETURN_WITHIN;
         if stalled && !self.in_hands.is_empty() {
-            // One that takes nothing needs nothing in reserve.
-            self.window = WINDOW_FIRST;
+            // One that takes nothing needs nothing in reserve, and little while others need it; it grows again with what
+            // is settled.
+            let before = self.window;
+            self.window = before.min(if scarce { OWN_BYTES } else { WINDOW_FIRST });
+            if scarce && before > OWN_BYTES {
+                self.recall(aside);
+            }
         }
         if self.mode == Mode::Direct && self.is_slow(now) {
             self.return_after = Some(now + self.return_pause);

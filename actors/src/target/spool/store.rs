@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 /// The cursor of what was delivered.
-const CURSOR: &str = "delivered";
+pub(super) const CURSOR: &str = "delivered";
 
 /// An open journal and its one cursor.
 pub(super) struct Store {
@@ -109,6 +109,13 @@ impl Store {
             stamps.remove(&position);
             self.journal.settle(self.cursor, position..position.next());
         }
+    }
+
+    /// All records before a position are settled.
+    pub(super) fn settle_before(&self, end: Position) {
+        self.stamps.lock().retain(|position, _| *position >= end);
+        let watermark = self.journal.watermark(self.cursor);
+        self.journal.settle(self.cursor, watermark..end.max(watermark));
     }
 
     /// Writes down what of the records that are not settled was delivered.

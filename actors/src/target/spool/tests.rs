@@ -1,19 +1,23 @@
 //! The spool against a sender and a disk that do as a seed says. No threads, no time: every step is a call.
 
+use super::memory::OWN_BYTES;
+use super::reader::Step;
 use super::settings::{SpoolSettings, WhenSpoolFull};
 use super::spool::Spool;
 use crate::data::delivery::{Delivery, Door};
 use crate::data::target::Target;
 use crate::target::events::Events;
 use crate::target::rig::Rig;
-use event::{Book, Cause, PlaceId, Settled};
+use event::{Book, Budget, Cause, Hold, PlaceId, Settled};
 use journal::Environment;
 use parking_lot::Mutex;
 use seams::{Rng, SimulatedClock, SimulatedDisk};
 use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 const SEGMENT: u64 = 64 << 10;
@@ -101,8 +105,13 @@ struct House {
     target: Arc<Target>,
     sender: Arc<Sender>,
     spool: Arc<Spool>,
+    memory: Budget,
+    /// What the reader waits for.
+    waits: Mutex<Option<Wait>>,
     sent: u64,
 }
+
+type Wait = Pin<Box<dyn Future<Output = Hold>>>;
 
 impl House {
     fn new(seed: u64) -> Self {
@@ -110,6 +119,11 @@ impl House {
     }
 
     fn with(seed: u64, change: impl FnOnce(&mut SpoolSettings)) -> Self {
+        Self::within(&Budget::new(24 << 20), seed, change)
+    }
+
+    /// One that shares this memory.
+    fn within(memory: &Budget, seed: u64, change: impl FnOnce(&mut SpoolSettings)) -> Self {
         let rng = Rng::seeded(seed);
         let mut settings = SpoolSettings {
             folder: PathBuf::from("/spool/out"),
@@ -126,8 +140,10 @@ impl House {
         change(&mut settings);
         let (rig, hand, disk) = (Rig::new(), SimulatedClock::new(), SimulatedDisk::new(rng.fork("disk")));
         let (target, sender) = (Arc::clone(&rig.target), Arc::<Sender>::default());
-        let spool = open(&target, &settings, &disk, &hand, &rng);
-        let house = Self { rig, hand, disk, rng, settings, target, sender, spool, sent: 0 };
+        let memory = memory.clone();
+        let spool = open(&target, &settings, &disk, &hand, &rng, &memory);
+        let waits = Mutex::default();
+        let house = Self { rig, hand, disk, rng, settings, target, sender, spool, memory, waits, sent: 0 };
         house.bind();
         house
     }
@@ -150,8 +166,30 @@ impl House {
         self.hand.advance(time);
         self.spool.tick();
         let _ = self.spool.work(false);
-        self.spool.read_back(false).unwrap();
+        self.read();
         self.spool.tick();
+    }
+
+    /// What the reader does in its turn: it waits for memory, or reads.
+    fn read(&self) {
+        let mut waits = self.waits.lock();
+        let mut context = Context::from_waker(Waker::noop());
+        if let Some(wait) = &mut *waits {
+            match wait.as_mut().poll(&mut context) {
+                Poll::Ready(hold) => self.spool.grant(hold),
+                Poll::Pending if self.spool.waits_for_memory() => return,
+                Poll::Pending => {}
+            }
+            *waits = None;
+        }
+        if let Step::Waits(bytes) = self.spool.read_back(false).unwrap() {
+            let spool = Arc::clone(&self.spool);
+            let mut wait: Wait = Box::pin(async move { spool.memory.take(bytes).await });
+            match wait.as_mut().poll(&mut context) {
+                Poll::Ready(hold) => self.spool.grant(hold),
+                Poll::Pending => *waits = Some(wait),
+            }
+        }
     }
 
     /// The peer is there until nothing is left.
@@ -180,15 +218,16 @@ impl House {
 
     fn begin_again(&mut self, disk: SimulatedDisk) {
         self.sender.restart();
+        *self.waits.lock() = None;
         let before = Arc::downgrade(&self.spool);
         let other = SimulatedDisk::new(self.rng.fork("none"));
-        self.spool = open(&self.target, &self.settings, &other, &self.hand, &self.rng);
+        self.spool = open(&self.target, &self.settings, &other, &self.hand, &self.rng, &self.memory);
         assert!(before.upgrade().is_none(), "somebody holds the old spool");
         self.disk = disk;
         // What waited is counted anew when it is opened.
         let waited = self.target.spool.flow.held();
         self.target.spool.flow.settle(waited, Settled::NotMine);
-        self.spool = open(&self.target, &self.settings, &self.disk, &self.hand, &self.rng);
+        self.spool = open(&self.target, &self.settings, &self.disk, &self.hand, &self.rng, &self.memory);
         self.bind();
     }
 
@@ -218,10 +257,11 @@ fn open(
     disk: &SimulatedDisk,
     hand: &SimulatedClock,
     rng: &Rng,
+    memory: &Budget,
 ) -> Arc<Spool> {
     let environment =
         Environment { disk: Arc::new(disk.clone()), clock: hand.clock(), rng: rng.fork("spool") };
-    Spool::new(Arc::clone(target), settings.clone(), environment)
+    Spool::new(Arc::clone(target), settings.clone(), environment, memory)
 }
 
 #[test]
@@ -308,6 +348,161 @@ fn a_read_that_fails_after_a_sender_lost_something_is_made_again() {
     assert!(house.spool.read_back(false).is_err());
     house.finish();
     house.assert_each_once_in_order();
+}
+
+#[test]
+fn a_power_cut_loses_nothing_that_counts_as_spooled_when_that_means_synced() {
+    for seed in (0..100).step_by(2) {
+        let mut house = House::new(seed);
+        let (batches, moment) = (house.rng.below(30), house.rng.below(6));
+        (0..=batches).for_each(|_| house.send(50));
+        (0..moment).for_each(|_| house.step(Duration::from_millis(400)));
+        let (spooled, delivered) = (house.target.flow.spooled.get(), house.sender.got().len() as u64);
+        let disk = house.disk.power_cut();
+        house.begin_again(disk);
+        // What is not spooled is its source's to send again; here it stays in the hands of the book.
+        for _ in 0..200 {
+            house.sender.deliver_some(usize::MAX - 1, 0);
+            house.step(Duration::from_millis(50));
+        }
+        let got: std::collections::BTreeSet<u64> = house.sender.got().into_iter().collect();
+        assert!((0..spooled).all(|n| got.contains(&n)), "seed {seed}: {delivered} before, {spooled} spooled");
+    }
+}
+
+#[test]
+fn a_disk_that_is_full_in_any_one_call_delays_and_loses_nothing() {
+    let mut failed = 0;
+    for call in 0..120 {
+        let mut house = House::new(call);
+        house.disk.fail_at(call, std::io::ErrorKind::StorageFull);
+        let before = house.disk.operations();
+        for _ in 0..30 {
+            house.send(50);
+            house.step(Duration::from_millis(200));
+        }
+        failed += u64::from(before <= call && call < house.disk.operations());
+        house.finish();
+        house.assert_each_once_in_order();
+    }
+    assert!(failed > 60, "only {failed} calls failed");
+}
+
+#[test]
+fn a_disk_that_can_only_be_read_makes_sources_wait_and_goes_on_by_itself() {
+    let mut house = House::new(8);
+    house.sender.gone.store(true, Relaxed);
+    house.disk.set_read_only(true);
+    (0..20).for_each(|_| house.send(50));
+    (0..5).for_each(|_| house.step(Duration::from_secs(1)));
+    assert_eq!((house.target.flow.spooled.get(), house.target.flow.held()), (0, 1000));
+    let trouble = house.spool.work(false).unwrap_err().to_string();
+    assert!(trouble.contains("/spool/out") && trouble.contains("write access"), "{trouble}");
+    house.disk.set_read_only(false);
+    house.sender.restart();
+    house.finish();
+    house.assert_each_once_in_order();
+}
+
+#[test]
+fn a_clock_that_jumps_by_a_day_drops_nothing() {
+    for day in [-1_i64, 1] {
+        let mut house = House::with(9, |settings| settings.max_age = Duration::from_secs(3600));
+        house.sender.gone.store(true, Relaxed);
+        for n in 0..100 {
+            house.send(50);
+            house.step(Duration::from_secs(1));
+            if n == 50 {
+                let seconds = seams::SimulatedClock::START_SECONDS.saturating_add_signed(day * 86_400);
+                house.hand.set_wall(std::time::UNIX_EPOCH + Duration::from_secs(seconds));
+            }
+        }
+        (0..30).for_each(|_| house.step(Duration::from_secs(1)));
+        assert!(house.segments().len() > 3, "there was something to drop");
+        house.sender.restart();
+        house.finish();
+        house.assert_each_once_in_order();
+    }
+}
+
+#[test]
+fn what_is_purged_is_dropped_and_counted_and_what_comes_later_is_delivered() {
+    for seed in 0..30 {
+        let mut house = House::new(seed);
+        (0..100).for_each(|_| house.send(50));
+        (0..3).for_each(|_| house.step(Duration::from_secs(2)));
+        house.sender.deliver_some(house.rng.below(20) as usize, house.rng.below(50) as u32);
+        let (before, files) = (house.sender.got().len() as u64, house.segments().len());
+        let purged = house.spool.purge().unwrap();
+        let flow = &house.target.spool.flow;
+        assert_eq!(purged.deliveries + before, 5000, "seed {seed}");
+        assert_eq!((flow.held(), flow.dropped.get(Cause::Purged)), (0, purged.deliveries));
+        assert_eq!(house.target.spool.bytes.load(Relaxed), 0);
+        assert!(house.spool.is_empty() && house.segments().len() < files, "its disk is given back");
+        assert_eq!(house.spool.purge().unwrap(), Default::default(), "there is no more");
+        if house.rng.chance(1, 2) {
+            house.restart();
+        }
+        house.send(50);
+        house.finish();
+        let got = house.sender.got();
+        assert_eq!(got[before as usize..], (5000..5050).collect::<Vec<u64>>(), "seed {seed}");
+    }
+}
+
+#[test]
+fn spools_share_the_memory_for_what_is_read_back() {
+    const CAPACITY: u64 = 512 << 10;
+    const RECORD: u64 = 4 << 10;
+    let memory = Budget::new(CAPACITY);
+    let wide = |settings: &mut SpoolSettings| settings.segment_bytes = 1 << 20;
+    let mut houses: Vec<House> = (0..12).map(|n| House::within(&memory, 2 * n + 1, wide)).collect();
+    for house in &mut houses {
+        (0..200).for_each(|_| house.send(50));
+        house.step(Duration::from_secs(2));
+        assert_eq!(house.target.flow.spooled.get(), 10_000);
+    }
+    // All want all of it. Nobody takes anything: in the end nobody holds much, and the budget is there for others.
+    for _ in 0..200 {
+        houses.iter().for_each(|house| house.step(Duration::from_millis(100)));
+        assert!(memory.used() <= CAPACITY, "{}", memory.used());
+    }
+    let handed = |house: &House| {
+        let inbox = house.sender.inbox.lock();
+        inbox.iter().map(|delivery| u64::from(delivery.claim.records()) * 41).sum::<u64>()
+    };
+    for house in &houses {
+        assert!((1..=OWN_BYTES + RECORD).contains(&handed(house)), "{}", handed(house));
+    }
+    // One comes up: it has all it wants, whatever the dead ones hold.
+    let (first, dead) = houses.split_first_mut().unwrap();
+    for _ in 0..500 {
+        first.sender.deliver_some(20, 0);
+        first.step(Duration::from_millis(10));
+        dead.iter().for_each(|house| house.step(Duration::from_millis(10)));
+        assert!(memory.used() <= CAPACITY);
+    }
+    first.finish();
+    first.assert_each_once_in_order();
+    // The others come up at once and get on at about the same pace.
+    while dead.iter().all(|house| house.sender.got.lock().len() < 5000) {
+        for house in &mut *dead {
+            house.step(Duration::from_millis(10));
+            house.sender.deliver_some(10, 0);
+        }
+        assert!(memory.used() <= CAPACITY);
+    }
+    for house in &*dead {
+        assert!(house.sender.got.lock().len() > 1500, "{}", house.sender.got.lock().len());
+    }
+    while dead.iter().any(|house| !house.spool.is_empty()) {
+        for house in &mut *dead {
+            house.sender.deliver_some(usize::MAX - 1, 0);
+            house.step(Duration::from_millis(50));
+        }
+    }
+    dead.iter().for_each(House::assert_each_once_in_order);
+    assert_eq!(memory.used(), 0);
 }
 
 #[test]

@@ -100,6 +100,7 @@ pub(crate) const FLAGS: &[Flag] = &[
         Group::Kept,
         "journals, spools, quarantine: list, cursors, verify, extract, [FOLDER]",
     ),
+    flag("spools", Words("[WHAT]"), Group::Kept, "what waits on disk for targets: list, purge NAME"),
     flag("replay", Nothing, Group::Kept, "send a span of the kept journal to -target once more"),
     flag("from", Value("X"), Group::Kept, ""),
     flag("to", Value("X"), Group::Kept, ""),

@@ -8,6 +8,7 @@ use crate::failed::Failed;
 use crate::place::Place;
 use actors::journal::record::{self, Stored};
 use actors::quarantine::{Kept, Marks};
+use actors::target::spool::{self, look::SpooledEvent};
 use jiff::Timestamp;
 use journal::inspect::{self, Depth, Inspection};
 use journal::{Gap, GapCause, Position, Record};
@@ -240,13 +241,21 @@ enum Form {
     Batches,
     /// Events in quarantine.
     Quarantine,
+    /// Deliveries that wait, or waited, for a target.
+    Spool,
     /// Something else.
     Other,
 }
 
 impl Form {
-    /// Journals are told apart by the names of their folders.
+    /// Journals are told apart by the names of their folders, spools by that of the one around them.
     fn of(folder: &Path) -> Self {
+        // As the Director names it, whatever way leads there.
+        let whole = folder.canonicalize();
+        let folder = whole.as_deref().unwrap_or(folder);
+        if folder.parent().and_then(Path::file_name).is_some_and(|name| name == "spool") {
+            return Self::Spool;
+        }
         match folder.file_name().and_then(|name| name.to_str()) {
             Some("journal") => Self::Batches,
             Some("quarantine") => Self::Quarantine,
@@ -268,9 +277,43 @@ impl Form {
                 Ok(kept) => lines.print(&kept.event),
                 Err(_) => print_raw(record, json, lines),
             },
+            Self::Spool => match spool::look::events(record) {
+                Some(events) => print_spooled(record, &events, json, lines),
+                None => print_raw(record, json, lines),
+            },
             Self::Other => print_raw(record, json, lines),
         }
     }
+}
+
+fn print_spooled(
+    record: &Record,
+    events: &[SpooledEvent],
+    json: bool,
+    lines: &mut Lines,
+) -> io::Result<bool> {
+    for SpooledEvent { origin, stream, sequence, bytes } in events {
+        let goes_on = if json {
+            let mut object = serde_json::Map::new();
+            object.insert("position".to_owned(), record.position.0.into());
+            object.insert("spooled".to_owned(), time(record.unix_nanos).into());
+            object.insert("device_id".to_owned(), origin.device.0.into());
+            object.insert("stream".to_owned(), (*stream).into());
+            object.insert("sequence".to_owned(), (*sequence).into());
+            object.insert("received".to_owned(), time(origin.received).into());
+            if let Some(peer) = origin.peer {
+                object.insert("peer".to_owned(), peer.to_string().into());
+            }
+            put_bytes(&mut object, "event", bytes);
+            lines.print(Value::Object(object).to_string())?
+        } else {
+            lines.print(bytes)?
+        };
+        if !goes_on {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn print_batch(record: &Record, stored: &Stored, json: bool, lines: &mut Lines) -> io::Result<bool> {

@@ -10,6 +10,7 @@ mod quarantine;
 mod replay;
 mod service;
 mod shown;
+mod spools;
 mod stats;
 mod stop;
 mod test_device;
@@ -28,7 +29,7 @@ use std::io::{self, Write};
 type Command = (&'static str, fn(&Arguments, &Place) -> Result<Exit, Failed>);
 
 /// Those that exclude each other.
-const COMMANDS: [Command; 19] = [
+const COMMANDS: [Command; 20] = [
     ("help", |_, _| say(&help::page())),
     ("version", |_, _| version::version()),
     ("compare-version", |arguments, _| version::compare(arguments)),
@@ -44,6 +45,7 @@ const COMMANDS: [Command; 19] = [
     ("stop", |_, place| stop::stop(place)),
     ("quarantine", quarantine::quarantine),
     ("journal", journal::journal),
+    ("spools", spools::spools),
     ("pipeline", pipeline::pipeline),
     ("replay", replay::replay),
     ("service", service::service),

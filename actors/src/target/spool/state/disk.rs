@@ -115,6 +115,19 @@ impl State {
         Some(parcel.claim)
     }
 
+    /// What is on disk is nobody's business any more, also what senders have of it.
+    pub(in crate::target::spool) fn purge(&mut self, aside: &mut Aside) {
+        for ticket in std::mem::take(&mut self.in_hands).into_values() {
+            aside.flights.extend(self.flights.remove(&ticket));
+        }
+        self.hand_bytes = 0;
+        self.partial.clear();
+        self.settled.clear();
+        (self.read_to, self.rewind) = (self.end, None);
+        self.expected = (self.end, Some(self.sums));
+        self.recall(aside);
+    }
+
     /// How many bytes may be read back now; none while nothing is to be.
     pub(in crate::target::spool) fn room(&self) -> Option<u64> {
         let wanted = matches!(self.mode, Mode::Spooling | Mode::Returning { .. });

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
+pub mod place;
+
 use std::fs;
 use std::net::TcpStream;
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -169,6 +169,23 @@ async fn a_connection_that_is_cut_and_an_sshd_that_restarts_lose_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_changes_its_address_is_read_on() {
+    let mut host = host_or_skip!(Shell::Dash);
+    let place = Place::new();
+    let mut writer = Writer::open("a", host.log("a.log"));
+    writer.write(100);
+    let path = format!(", path: \"{}\"", host.log("a.log").display());
+    let mut director = place.start(&host.device(&path)).await;
+    place.arrived(&director, "a", 100).await;
+    host.change_port();
+    writer.write(100);
+    director.apply(snapshot(&place.yaml(&host.device(&path)))).await.expect("applied");
+    place.arrived(&director, "a", 200).await;
+    assert_eq!(director.stop().await.events, 0);
+    place.receiver.assert_once("a", 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_backlog_passes_within_the_budget() {
     let host = host_or_skip!(Shell::Dash);
     let place = Place::new();

@@ -5,12 +5,13 @@ mod windows;
 
 use house::until;
 use simulations::python::winrm_clients;
+use simulations::windows_host::{Fault, Operation, Settings, WindowsHost};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
-use windows::House;
+use windows::{ALL, House, says};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_endpoint_that_shares_no_code_with_us_is_read() {
@@ -51,5 +52,63 @@ impl Drop for Endpoint {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+/// A message that was recorded from a real host.
+fn recorded(name: &str) -> Option<String> {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/vectors/winrm"));
+    let text = std::fs::read_to_string(folder.join(name));
+    text.inspect_err(|e| println!("SKIPPED: {}: {e}", folder.join(name).display())).ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_were_recorded_from_real_hosts_are_understood() {
+    let answer = |status, name: &str| Some(Fault::Recorded(status, recorded(name)?));
+    let course = [
+        // A subscription, an event, a heartbeat, nothing in time.
+        (Operation::Subscribe, answer(200, "txwinrm/data_subscribe/subscribe_resp.xml")),
+        (Operation::Pull, answer(200, "txwinrm/data_subscribe/pull_resp_01.xml")),
+        (Operation::Pull, answer(200, "txwinrm/data_subscribe/pull_resp_02.xml")),
+        (Operation::Pull, answer(500, "pypsrp/winrs_operation_timeout/04-Receive-response-500.xml")),
+    ];
+    let host = WindowsHost::start(Settings::default()).await.expect("started");
+    for (on, fault) in course {
+        let Some(fault) = fault else { return };
+        host.fault(on, fault);
+    }
+    host.logs().write("Application", 3847);
+    let house = House::new(&host, "channels: [{name: Application}]");
+    let director = house.director().await;
+    house.events.came("Application", 3847..=3847).await;
+    let event = house.events.all().swap_remove(0);
+    assert_eq!(event["winlog"]["provider_name"], "EventCreate");
+    assert_eq!(event["winlog"]["computer_name"], "AMAZONA-Q2R281F");
+    assert_eq!(event["@timestamp"], "2013-04-25T21:23:39.000Z");
+    // The context of the recording is none of this host's, so it is subscribed to anew, behind the recorded bookmark.
+    until("the recording is over", || host.pending_faults() == 0).await;
+    host.logs().write("Application", 2);
+    house.events.came("Application", 3848..=3848).await;
+    house.events.assert_once("Application");
+    assert_eq!(house.events.gaps(), Vec::<String>::new());
+    director.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn faults_that_were_recorded_from_real_hosts_are_explained() {
+    for (name, text) in [
+        ("txwinrm/data_error/max_concurrent.xml", "has reached a quota for this user"),
+        ("winrb/wmi_error_v2.xml", "has reached a quota for this user"),
+        ("pypsrp/winrs_bad_cmd_id/03-Receive-response-500.xml", "gave the subscription or shell up"),
+    ] {
+        let Some(xml) = recorded(name) else { return };
+        let host = WindowsHost::start(Settings::default()).await.expect("started");
+        for _ in 0..20 {
+            host.fault(Operation::Subscribe, Fault::Recorded(500, xml.clone()));
+        }
+        let house = House::new(&host, &format!("{ALL}, collection: subscription"));
+        let director = house.director().await;
+        says(&director, "collector", text).await;
+        director.stop().await;
     }
 }

@@ -4,7 +4,7 @@ mod house;
 mod windows;
 
 use house::{snapshot, until};
-use simulations::windows_host::{Fault, Operation, Settings, WindowsHost};
+use simulations::windows_host::{Fault, Operation, Settings, WindowsHost, events};
 use std::time::Duration;
 use windows::{ALL, House, says};
 
@@ -108,6 +108,32 @@ async fn every_kind_of_broken_answer_is_survived_without_loss() {
     }
     assert_eq!(host.pending_faults(), 0);
     assert_eq!(director.stop().await.events, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backlog_says_how_old_its_events_are_until_it_is_caught_up_with() {
+    let host = WindowsHost::start(Settings::default()).await.expect("started");
+    let old = |record: u64| {
+        let recent = events::plain("Security", "winlab", record, 4624, 0);
+        let (before, rest) = recent.split_once("SystemTime='").expect("a time");
+        let (_, after) = rest.split_once('\'').expect("its end");
+        format!("{before}SystemTime='2020-01-01T00:00:00Z'{after}")
+    };
+    host.logs().write_xml("Security", 4624, &old(1));
+    let house = House::new(&host, "channels: [{name: Security}], start: oldest");
+    let director = house.director().await;
+    let said =
+        says(&director, "collector", "reading 1 channels of 127.0.0.1 by subscription, catching up").await;
+    assert!(said.contains(" h old"), "{said}");
+    host.logs().write("Security", 1);
+    house.events.came("Security", 1..=2).await;
+    let tree = director.tree();
+    let caught_up = || {
+        let said = tree.node("devices/in/collector").and_then(|node| node.condition).unwrap_or_default();
+        said.ends_with("by subscription")
+    };
+    until("it is caught up with", caught_up).await;
+    director.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

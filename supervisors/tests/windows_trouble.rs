@@ -5,7 +5,7 @@ mod windows;
 
 use house::snapshot;
 use simulations::windows_host::tls::{Authority, ClientCertificate, Validity};
-use simulations::windows_host::{Fault, Operation, Settings, Transport, WindowsHost};
+use simulations::windows_host::{Fault, Operation, Settings, Transport, WindowsHost, events};
 use supervisors::device_tree::{Finding, trial};
 use windows::{ALL, House, says};
 
@@ -193,6 +193,23 @@ async fn https_is_verified_and_sign_ins_are_bound_to_it() {
         house.events.came("Security", last..=last).await;
         director.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_in_windows_own_encoding_are_read() {
+    let https = Https::new();
+    let transport = https.transport(&["127.0.0.1"], Validity::Current);
+    let host = WindowsHost::start(Settings { transport, ..Settings::default() }).await.expect("started");
+    host.fault(Operation::Subscribe, Fault::Utf16);
+    host.fault(Operation::Pull, Fault::Utf16);
+    let house = House::new(&host, &https.trusted());
+    let director = house.reading().await;
+    let xml = events::plain("Security", "winlab", 1, 4624, 0).replace("param1'>", "param1'>Übergröße 漢字 ");
+    host.logs().write_xml("Security", 4624, &xml);
+    house.events.came("Security", 1..=1).await;
+    assert_eq!(house.events.all()[0]["winlog"]["event_data"]["param1"], "Übergröße 漢字 record 1");
+    assert_eq!(host.pending_faults(), 0);
+    director.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

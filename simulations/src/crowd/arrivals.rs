@@ -137,16 +137,17 @@ impl Seen {
     }
 }
 
-/// A Windows host's event as JSON, or a Linux host's line `HOST NUMBER NANOSECONDS`.
+/// A Windows host's event as JSON, or `HOST NUMBER NANOSECONDS`: a line, or the message of an entry as JSON.
 fn arrived(line: &str) -> Option<Arrived<'_>> {
-    if !line.starts_with('{') {
-        let mut words = line.split(' ');
-        let (host, number, nanos) = (words.next()?, words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-        return Some(Arrived { host, number, nanos });
-    }
     // Quotes within texts are escaped, so that none of these is found in the XML.
     let behind = |key: &str| line.split_once(key).map(|(_, rest)| rest);
-    let host = behind("\"computer_name\":\"")?.split('.').next()?;
+    let Some(computer) = behind("\"computer_name\":\"") else {
+        let text = behind("\"message\":\"").and_then(|message| message.split('"').next()).unwrap_or(line);
+        let mut words = text.split(' ');
+        let (host, number, nanos) = (words.next()?, words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        return Some(Arrived { host, number, nanos });
+    };
+    let host = computer.split('.').next()?;
     let record = behind("\"record_id\":")?;
     let digits = record.find(|c: char| !c.is_ascii_digit()).unwrap_or(record.len());
     let number = record[..digits].parse::<u64>().ok()?.checked_sub(1)?;
@@ -161,8 +162,10 @@ mod tests {
     #[test]
     fn events_of_both_kinds_are_told_by_host_number_and_time() {
         let line = "l7 12 1700000000000000000";
-        let is = Arrived { host: "l7", number: 12, nanos: 1_700_000_000_000_000_000 };
-        assert_eq!(arrived(line), Some(is));
+        let is = || Arrived { host: "l7", number: 12, nanos: 1_700_000_000_000_000_000 };
+        assert_eq!(arrived(line), Some(is()));
+        let entry = format!("{{\"message\":\"{line}\",\"journald\":{{}}}}");
+        assert_eq!(arrived(&entry), Some(is()));
         let line = r#"{"@timestamp":"2023-11-14T22:13:20.5Z","winlog":{"computer_name":"w3.lab.example","record_id":1},"message":"\"record_id\":9"}"#;
         let is = Arrived { host: "w3", number: 0, nanos: 1_700_000_000_500_000_000 };
         assert_eq!(arrived(line), Some(is));

@@ -85,14 +85,15 @@ impl Crowd {
     fn strike(&self, number: usize, mischief: Mischief, time: Duration, course: &mut Course) {
         let now = Instant::now();
         match (&self.hosts[number].machine, mischief) {
-            (Machine::Windows(host), Mischief::Reboot) => host.reboot(),
-            (Machine::Linux(host), Mischief::Reboot) => host.cut(),
+            (_, Mischief::Reboot) => self.reboot(number),
             (Machine::Windows(host), Mischief::CutInAnswer) => {
                 host.fault(Operation::Pull, Fault::CutInAnswer)
             }
-            (Machine::Linux(host), Mischief::CutInAnswer) => host.faults().cut_after(time.as_millis() as u64),
+            (Machine::Linux(host) | Machine::Journal(host), Mischief::CutInAnswer) => {
+                host.faults().cut_after(time.as_millis() as u64)
+            }
             (Machine::Windows(host), Mischief::Slow) => host.fault(Operation::Pull, Fault::Slow(time)),
-            (Machine::Linux(host), Mischief::Slow) => {
+            (Machine::Linux(host) | Machine::Journal(host), Mischief::Slow) => {
                 host.faults().slow(time);
                 course.until.insert(number, now + time * 3);
             }
@@ -101,7 +102,7 @@ impl Crowd {
                 host.reboot();
                 course.until.insert(number, now + time * 5);
             }
-            (Machine::Linux(host), Mischief::WrongPassword) => {
+            (Machine::Linux(host) | Machine::Journal(host), Mischief::WrongPassword) => {
                 host.faults().refuse.store(true, Relaxed);
                 host.cut();
                 course.until.insert(number, now + time * 5);
@@ -120,7 +121,7 @@ impl Crowd {
             match &self.hosts[*number].machine {
                 // The password of its settings counts again.
                 Machine::Windows(host) => host.set_password(""),
-                Machine::Linux(host) => {
+                Machine::Linux(host) | Machine::Journal(host) => {
                     host.faults().slow(Duration::ZERO);
                     host.faults().refuse.store(false, Relaxed);
                 }

@@ -5,7 +5,7 @@
 //! * [`arrivals`]: the target's side: what came of each host, how often, and how late.
 //!
 //! Cost: a host that writes five events a second costs about as much here as at its collector, so a thousand of them take
-//! half a core; each keeps its last [`KEPT_RECORDS`] events, 1 MB.
+//! half a core; its log keeps so many events of 1.7 KB as is asked for.
 
 pub mod arrivals;
 pub mod mischief;
@@ -23,8 +23,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
 use windows_host::WindowsHost;
 
-/// A Windows host's log keeps so many events: two minutes at five a second, longer than any fault lasts.
-pub const KEPT_RECORDS: usize = 600;
 /// The channel that Windows hosts write to.
 const CHANNEL: &str = "Security";
 /// The file that Linux hosts write to.
@@ -39,7 +37,7 @@ pub struct Crowd {
 
 /// One of them.
 struct Host {
-    /// `w17` or `l17`.
+    /// `w17`, `l17`, `j17`.
     name: String,
     machine: Machine,
     written: AtomicU64,
@@ -47,27 +45,34 @@ struct Host {
 
 enum Machine {
     Windows(WindowsHost),
+    /// Writes to a file.
     Linux(LinuxHost),
+    /// Writes to its journal.
+    Journal(LinuxHost),
 }
 
 impl Crowd {
-    /// So many hosts on loopback.
+    /// So many hosts on loopback. Logs of Windows hosts keep so many events; every other Linux host writes to a file, the
+    /// others to their journals.
     ///
     /// # Errors
     /// When there are not enough ports or files.
-    pub async fn start(windows: usize, linux: usize) -> io::Result<Self> {
+    pub async fn start(windows: usize, linux: usize, kept_records: usize) -> io::Result<Self> {
         let mut hosts = Vec::with_capacity(windows + linux);
         for number in 0..windows {
             let name = format!("w{number}");
             let settings = windows_host::Settings { name: name.clone(), ..windows_host::Settings::default() };
             let host = WindowsHost::start(settings).await?;
-            host.logs().set_capacity(CHANNEL, KEPT_RECORDS);
+            host.logs().set_capacity(CHANNEL, kept_records);
             hosts.push(Host { name, machine: Machine::Windows(host), written: AtomicU64::new(0) });
         }
         for number in 0..linux {
             let host = LinuxHost::start(linux_host::Settings::default()).await?;
-            let name = format!("l{number}");
-            hosts.push(Host { name, machine: Machine::Linux(host), written: AtomicU64::new(0) });
+            let (name, machine) = match number % 2 {
+                0 => (format!("l{number}"), Machine::Linux(host)),
+                _ => (format!("j{number}"), Machine::Journal(host)),
+            };
+            hosts.push(Host { name, machine, written: AtomicU64::new(0) });
         }
         Ok(Self { hosts })
     }
@@ -84,8 +89,13 @@ impl Crowd {
 
     /// `devices:` of a configuration that reads all of them from their first event on.
     pub fn devices(&self) -> String {
+        self.first_devices(self.len())
+    }
+
+    /// The same for the first so many.
+    pub fn first_devices(&self, count: usize) -> String {
         let mut rows = "devices:\n".to_owned();
-        for (id, host) in self.hosts.iter().enumerate() {
+        for (id, host) in self.hosts.iter().take(count).enumerate() {
             let (kind, address, how) = match &host.machine {
                 Machine::Windows(windows) => (
                     "windows",
@@ -93,11 +103,8 @@ impl Crowd {
                     r"username: 'LAB\svc-collect', password: Secret-1, channels: [{name: Security}], start: oldest"
                         .to_owned(),
                 ),
-                Machine::Linux(linux) => {
-                    let key = linux.fingerprint();
-                    let how = format!("username: collector, password: secret, host_key: \"{key}\", path: {LOG}");
-                    ("linux", linux.address(), how)
-                }
+                Machine::Linux(linux) => ("linux", linux.address(), of_linux(linux, &format!("path: {LOG}"))),
+                Machine::Journal(linux) => ("linux", linux.address(), of_linux(linux, "journal: {status: true}")),
             };
             // A text takes what is written to it.
             let _ = writeln!(rows, "  - {}", row(id + 1, &host.name, kind, address, &how));
@@ -108,6 +115,14 @@ impl Crowd {
     /// Hosts and how many events each wrote.
     pub fn written(&self) -> impl Iterator<Item = (&str, u64)> {
         self.hosts.iter().map(|host| (host.name.as_str(), host.written.load(Relaxed)))
+    }
+
+    /// A host restarts: all its connections end.
+    pub fn reboot(&self, number: usize) {
+        match &self.hosts[number].machine {
+            Machine::Windows(host) => host.reboot(),
+            Machine::Linux(host) | Machine::Journal(host) => host.cut(),
+        }
     }
 
     /// Each host writes so many events a second, for ever; not all at the same moment.
@@ -133,13 +148,22 @@ impl Host {
             _ if count == 0 => {}
             Machine::Windows(host) => _ = host.logs().write(CHANNEL, count),
             Machine::Linux(host) => {
-                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-                let line = |number| format!("{} {number} {now}\n", self.name);
-                let lines: String = (first..first + count).map(line).collect();
+                let lines: String = self.lines(first, count).map(|line| line + "\n").collect();
                 host.files().append(LOG, lines.as_bytes());
             }
+            Machine::Journal(host) => self.lines(first, count).for_each(|line| host.files().log(&line)),
         }
     }
+
+    /// `HOST NUMBER NANOSECONDS`
+    fn lines(&self, first: u64, count: u64) -> impl Iterator<Item = String> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        (first..first + count).map(move |number| format!("{} {number} {now}", self.name))
+    }
+}
+
+fn of_linux(host: &LinuxHost, reads: &str) -> String {
+    format!("username: collector, password: secret, host_key: \"{}\", {reads}", host.fingerprint())
 }
 
 fn row(id: usize, name: &str, kind: &str, address: SocketAddr, how: &str) -> String {

@@ -250,6 +250,10 @@ impl Connection {
                 bytes[middle] ^= 1;
                 Suffered::Response(Response::from_parts(head, full(bytes)))
             }
+            Fault::Recorded(status, xml) => {
+                let id = request.message_id().unwrap_or_default();
+                Suffered::Answer(Answer { status, xml: related(&xml, id) })
+            }
             Fault::Utf16 => {
                 let answer = self.service.answer(request).await;
                 let bytes = answer.xml.encode_utf16().flat_map(u16::to_le_bytes).collect();
@@ -261,6 +265,13 @@ impl Connection {
             }
         })
     }
+}
+
+/// A message with another number in its `RelatesTo`.
+fn related(xml: &str, id: &str) -> String {
+    let Some((before, rest)) = xml.split_once("RelatesTo>") else { return xml.to_owned() };
+    let Some((_, rest)) = rest.split_once("</") else { return xml.to_owned() };
+    format!("{before}RelatesTo>{id}</{rest}")
 }
 
 enum Suffered {

@@ -129,6 +129,17 @@ impl SshHost {
         }
     }
 
+    /// The same host at another port.
+    pub fn change_port(&mut self) {
+        let (from, to) = (self.port, super::house::free_port());
+        let config = fs::read_to_string(self.path("sshd_config")).expect("written");
+        let changed = config.replace(&format!("Port {from}\n"), &format!("Port {to}\n"));
+        fs::write(self.path("sshd_config"), changed).expect("written");
+        self.stop();
+        self.port = to;
+        self.run();
+    }
+
     /// The number of its process.
     pub fn pid(&self) -> u32 {
         self.process.as_ref().expect("it runs").id()

@@ -14,15 +14,19 @@ impl Place {
         Self { root: tempfile::tempdir().expect("temporary folder"), receiver: Receiver::start() }
     }
 
-    /// Starts a Director with this device.
-    pub async fn start(&self, device: &str) -> Director {
+    /// A configuration with this device.
+    pub fn yaml(&self, device: &str) -> String {
         let port = self.receiver.port;
-        let yaml = format!(
+        format!(
             "{device}targets:\n  - {{name: out, type: tcp, properties: {{address: 127.0.0.1, port: {port}}}}}\n\
              routes:\n  - {{name: all, devices: [in], targets: [out]}}\n"
-        );
+        )
+    }
+
+    /// Starts a Director with this device.
+    pub async fn start(&self, device: &str) -> Director {
         let options = Options { lanes: 1, root: self.root.path().to_owned(), ..Options::default() };
-        Director::start(snapshot(&yaml), options).await.expect("started")
+        Director::start(snapshot(&self.yaml(device)), options).await.expect("started")
     }
 
     pub async fn arrived(&self, director: &Director, name: &str, count: u64) {

@@ -85,7 +85,10 @@ async fn a_real_journal_is_followed_through_rotations_reboots_and_restarts() {
     journal.write(100);
     place.arrived(&director, "j", journal.written).await;
     assert_eq!(director.stop().await.events, 0);
+    // Meanwhile it goes on, and restarts once more.
     journal.rotate();
+    journal.write(100);
+    journal.boot = 3;
     journal.write(100);
     let director = place.start(&device).await;
     place.arrived(&director, "j", journal.written).await;

@@ -84,7 +84,7 @@ async fn answers_that_were_recorded_from_real_hosts_are_understood() {
     let event = house.events.all().swap_remove(0);
     assert_eq!(event["winlog"]["provider_name"], "EventCreate");
     assert_eq!(event["winlog"]["computer_name"], "AMAZONA-Q2R281F");
-    assert_eq!(event["@timestamp"], "2013-04-25T21:23:39.000Z");
+    assert!(event["@timestamp"].as_str().is_some_and(|time| time.starts_with("2013-04-25T21:23:39.0")));
     // The context of the recording is none of this host's, so it is subscribed to anew, behind the recorded bookmark.
     until("the recording is over", || host.pending_faults() == 0).await;
     host.logs().write("Application", 2);

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 packages=()
-need() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || packages+=("$2"); }
+need() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || [ -x "/lib/systemd/$1" ] || packages+=("$2"); }
 need rsyslogd rsyslog
 need logger bsdutils
 need curl curl
@@ -14,6 +14,7 @@ need logrotate logrotate
 need sshd openssh-server
 need ssh openssh-client
 need busybox busybox
+need systemd-journal-remote systemd-journal-remote
 python3 -c 'import ensurepip' >/dev/null 2>&1 || packages+=(python3-venv)
 if [ ${#packages[@]} -gt 0 ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then

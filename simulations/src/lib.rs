@@ -3,11 +3,13 @@
 //! * [`linux_host`]: a Linux host as SSH shows it: sign-in, a small shell and file system, a journal;
 //! * [`windows_host`]: a Windows host as WinRM shows it: sign-in, sealed messages, subscriptions, shells, WMI;
 //! * [`deterministic`]: pure pieces in small worlds that a seed drives; [`shrink`]: the smallest plan that fails;
+//! * [`crowd`]: many of both, with faults from a seed;
 //! * [`python`]: an environment for counterparts that others wrote.
 
 #![forbid(unsafe_code)]
 
 pub mod deterministic;
+pub mod crowd;
 pub mod linux_host;
 pub mod python;
 pub mod shrink;

@@ -8,7 +8,7 @@ from pypsrp.exceptions import AuthenticationError, WinRMTransportError, WSManFau
 from pypsrp.shell import Process, WinRS
 from pypsrp.wsman import NAMESPACES, OptionSet, WSMan, WSManAction
 
-HTTP, HTTPS, CA = sys.argv[1], sys.argv[2], sys.argv[3]
+HTTP, HTTPS, CA, CERTIFICATE, KEY, UNMAPPED, UNMAPPED_KEY = sys.argv[1:]
 USER, PASSWORD = "LAB\\svc-collect", "Secret-1"
 EVENTS = "http://schemas.microsoft.com/wbem/wsman/1/windows/EventLog"
 W, E, N = NAMESPACES["wsman"], "http://schemas.xmlsoap.org/ws/2004/08/eventing", "http://schemas.xmlsoap.org/ws/2004/09/enumeration"
@@ -84,6 +84,21 @@ for channel_binding in [True, False]:
 code, out, _ = run(client(HTTPS, ssl=True, cert_validation=CA, auth="basic", encryption="auto"), "echo", ["basic"])
 check("pypsrp basic over https", (code, out) == (0, b"basic\r\n"), out)
 
+code, out, _ = run(client(HTTPS, ssl=True, cert_validation=CA, auth="certificate", encryption="auto", username=None, password=None,
+                          certificate_pem=CERTIFICATE, certificate_key_pem=KEY), "echo", ["certificate"])
+check("pypsrp client certificate", (code, out) == (0, b"certificate\r\n"), out)
+try:
+    run(client(HTTPS, ssl=True, cert_validation=CA, auth="certificate", encryption="auto", username=None, password=None,
+               certificate_pem=UNMAPPED, certificate_key_pem=UNMAPPED_KEY), "echo", ["x"])
+    check("pypsrp client certificate without a user", False)
+except WSManFaultError as e:
+    check("pypsrp client certificate without a user is refused", e.code == 2150858909, e.code)
+try:
+    run(client(HTTPS, ssl=True, cert_validation=CA, auth="basic", encryption="auto", password="wrong"), "echo", ["x"])
+    check("pypsrp basic with a wrong password", False)
+except AuthenticationError:
+    check("pypsrp basic with a wrong password", True)
+
 wsman = client()
 with wsman:
     first = pull(wsman, subscribe(wsman))
@@ -111,6 +126,16 @@ try:
     check("pywinrm in the clear", False)
 except winrm.exceptions.WinRMTransportError as e:
     check("pywinrm in the clear is refused", e.code == 500, e.code)
+for transport, message_encryption, address in [("ntlm", "always", "http://" + HTTP), ("basic", "auto", "https://" + HTTPS)]:
+    try:
+        winrm.Session(address + "/wsman", auth=(USER, "wrong"), transport=transport, message_encryption=message_encryption,
+                      ca_trust_path=CA).run_cmd("echo", ["x"])
+        check("pywinrm %s with a wrong password" % transport, False)
+    except winrm.exceptions.InvalidCredentialsError:
+        check("pywinrm %s with a wrong password" % transport, True)
+result = winrm.Session("https://%s/wsman" % HTTPS, auth=("", ""), transport="certificate", ca_trust_path=CA, cert_pem=CERTIFICATE,
+                       cert_key_pem=KEY).run_cmd("echo", ["pywinrm"])
+check("pywinrm client certificate", (result.status_code, result.std_out) == (0, b"pywinrm\r\n"), result.std_out)
 answer = requests.post("http://%s/wsman" % HTTP, data="<x/>", headers={"WSMANIDENTIFY": "unauthenticated"})
 check("identify", b"Microsoft Corporation" in answer.content, answer.content)
 print("done")

@@ -21,14 +21,28 @@ async fn clients_that_others_wrote_find_a_windows_host() {
     let folder = tempfile::tempdir().expect("a folder");
     let ca = folder.path().join("ca.pem");
     std::fs::write(&ca, authority.pem()).expect("written");
+    let mut files = Vec::new();
+    let (mapped, unmapped) = (authority.client("collect"), authority.client("other"));
+    let (mapped, unmapped) = (mapped.expect("signed"), unmapped.expect("signed"));
+    for (name, text) in [
+        ("mapped.pem", &mapped.pem),
+        ("mapped.key", &mapped.key_pem),
+        ("unmapped.pem", &unmapped.pem),
+        ("unmapped.key", &unmapped.key_pem),
+    ] {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).expect("written");
+        files.push(file);
+    }
     let transport = authority.https(&["127.0.0.1"], Validity::Current, true).expect("certified");
-    let https = Settings { transport, basic: true, ..Settings::default() };
+    let certificates = vec![mapped.der];
+    let https = Settings { transport, basic: true, certificates, ..Settings::default() };
     let http = WindowsHost::start(Settings::default()).await.expect("started");
     let https = WindowsHost::start(https).await.expect("started");
     http.logs().write("Security", 5);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients.py");
     let mut clients = Command::new(python);
-    clients.arg(script).args([http.address().to_string(), https.address().to_string()]).arg(ca);
+    clients.arg(script).args([http.address().to_string(), https.address().to_string()]).arg(ca).args(files);
     let output = tokio::task::spawn_blocking(move || clients.output()).await.expect("ran").expect("ran");
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{out}\n{err}");

@@ -3,11 +3,11 @@
 mod house;
 
 use actors::child::Fault;
+use house::writer::{Writer, append};
 use house::{Receiver, snapshot, until};
-use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 use supervisors::{Director, Options};
@@ -51,71 +51,6 @@ impl Place {
         until(&format!("{count} lines of {name} arrived"), || self.receiver.distinct(name) as u64 >= count)
             .await;
     }
-
-    /// Each line came exactly once.
-    fn assert_once(&self, name: &str, count: u64) {
-        let mut times = BTreeMap::<u64, u32>::new();
-        self.receiver.lines(name).into_iter().for_each(|number| *times.entry(number).or_default() += 1);
-        let missing: Vec<u64> = (0..count).filter(|number| !times.contains_key(number)).collect();
-        let repeated: Vec<_> = times.iter().filter(|(_, times)| **times > 1).collect();
-        assert!(missing.is_empty(), "{name}: {} lines are missing: {missing:?}", missing.len());
-        assert!(repeated.is_empty(), "{name}: {} lines came again: {repeated:?}", repeated.len());
-        assert_eq!(times.len() as u64, count, "{name}: unknown lines");
-    }
-}
-
-/// Who writes numbered lines.
-struct Writer {
-    name: String,
-    path: PathBuf,
-    file: File,
-    written: u64,
-}
-
-impl Writer {
-    fn open(name: &str, path: PathBuf) -> Self {
-        Self { name: name.to_owned(), file: append(&path), path, written: 0 }
-    }
-
-    fn write(&mut self, lines: u64) {
-        let mut text = String::new();
-        for number in self.written..self.written + lines {
-            text.push_str(&format!("{} {number}{}\n", self.name, ".".repeat(80)));
-        }
-        self.file.write_all(text.as_bytes()).expect("written");
-        self.written += lines;
-    }
-
-    /// Writes for a while, a few lines at a time.
-    async fn go_on(&mut self, times: usize) {
-        for _ in 0..times {
-            self.write(20);
-            tokio::task::yield_now().await;
-            std::thread::sleep(std::time::Duration::from_millis(1));
-        }
-    }
-
-    fn archive(&self, number: usize) -> PathBuf {
-        let mut archive = self.path.clone().into_os_string();
-        archive.push(format!(".{number}"));
-        archive.into()
-    }
-
-    /// logrotate's `create`: the file is renamed and begun anew.
-    fn rename(&mut self, number: usize) {
-        fs::rename(&self.path, self.archive(number)).expect("renamed");
-        self.file = append(&self.path);
-    }
-
-    /// logrotate's `copytruncate`.
-    fn copy_and_truncate(&mut self, number: usize) {
-        fs::copy(&self.path, self.archive(number)).expect("copied");
-        self.file.set_len(0).expect("truncated");
-    }
-}
-
-fn append(path: &Path) -> File {
-    OpenOptions::new().append(true).create(true).open(path).expect("opened")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,7 +63,7 @@ async fn what_is_in_a_file_and_what_is_added_arrives_once_and_in_order() {
     place.arrived("w", writer.written).await;
     place.receiver.assert_complete("w", writer.written);
     assert_eq!(director.stop().await.events, 0);
-    place.assert_once("w", writer.written);
+    place.receiver.assert_once("w", writer.written);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -144,7 +79,7 @@ async fn a_file_that_is_renamed_under_load_is_read_to_its_end_and_not_again() {
         writer.go_on(50).await;
         place.arrived("w", writer.written).await;
         director.stop().await;
-        place.assert_once("w", writer.written);
+        place.receiver.assert_once("w", writer.written);
     }
 }
 
@@ -163,7 +98,7 @@ async fn a_file_that_is_copied_and_truncated_under_load_is_read_once() {
     let copies = || (0..5).all(|n| place.path(&format!("in.log.{n}")).exists());
     until("all copies are there", copies).await;
     director.stop().await;
-    place.assert_once("w", writer.written);
+    place.receiver.assert_once("w", writer.written);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -177,7 +112,7 @@ async fn a_truncated_file_is_read_from_its_beginning_also_when_it_is_longer_at_o
     writer.write(1000);
     place.arrived("w", 1100).await;
     director.stop().await;
-    place.assert_once("w", writer.written);
+    place.receiver.assert_once("w", writer.written);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -193,7 +128,7 @@ async fn an_orderly_stop_under_load_repeats_nothing() {
     let director = place.follow("in.log*").await;
     place.arrived("w", writer.written).await;
     director.stop().await;
-    place.assert_once("w", writer.written);
+    place.receiver.assert_once("w", writer.written);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -211,7 +146,7 @@ async fn files_rotated_while_nobody_looked_are_read_on() {
         let director = place.follow(pattern).await;
         place.arrived("w", 1800).await;
         director.stop().await;
-        place.assert_once("w", writer.written);
+        place.receiver.assert_once("w", writer.written);
     }
 }
 
@@ -230,7 +165,7 @@ async fn a_file_copied_and_truncated_while_nobody_looked_is_read_on_in_its_copy(
     let director = place.follow("in.log*").await;
     place.arrived("w", 4500).await;
     director.stop().await;
-    place.assert_once("w", writer.written);
+    place.receiver.assert_once("w", writer.written);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -280,7 +215,7 @@ async fn actors_that_fail_under_load_lose_nothing() {
         if pattern.starts_with("targets") {
             place.receiver.assert_complete("w", writer.written);
         } else {
-            place.assert_once("w", writer.written);
+            place.receiver.assert_once("w", writer.written);
         }
     }
 }
@@ -323,7 +258,7 @@ async fn a_changed_device_goes_on_where_it_was() {
     writer.go_on(20).await;
     place.arrived("w", writer.written).await;
     director.stop().await;
-    place.assert_once("w", writer.written);
+    place.receiver.assert_once("w", writer.written);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -340,7 +275,7 @@ async fn a_deleted_file_is_read_to_its_end_with_its_last_line_and_a_new_one_from
     writer.write(100);
     place.arrived("w", 201).await;
     director.stop().await;
-    place.assert_once("w", writer.written);
+    place.receiver.assert_once("w", writer.written);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -419,7 +354,7 @@ async fn a_thousand_files_are_followed() {
     place.arrived("w", total).await;
     assert_eq!(director.inventory().device("in").expect("there").meters.open.get(), 1000);
     assert_eq!(director.stop().await.events, 0);
-    place.assert_once("w", total);
+    place.receiver.assert_once("w", total);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -451,7 +386,7 @@ async fn what_logrotate_does_is_followed() {
         writer.go_on(30).await;
         place.arrived("w", writer.written).await;
         director.stop().await;
-        place.assert_once("w", writer.written);
+        place.receiver.assert_once("w", writer.written);
     }
 }
 

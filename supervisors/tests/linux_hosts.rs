@@ -4,124 +4,17 @@ mod house;
 #[macro_use]
 mod ssh_host;
 
-use house::{Receiver, snapshot, until};
+use house::writer::{Writer, append, gzip};
+use house::{snapshot, until};
+use ssh_host::place::{Place, says};
 use ssh_host::{Shell, keygen, user};
-use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 use supervisors::device_tree::{Finding, trial};
 use supervisors::{Director, Options};
-
-/// A Director that keeps its state, and a receiver of lines.
-struct Place {
-    root: tempfile::TempDir,
-    receiver: Receiver,
-}
-
-impl Place {
-    fn new() -> Self {
-        Self { root: tempfile::tempdir().expect("temporary folder"), receiver: Receiver::start() }
-    }
-
-    /// Starts a Director with this device.
-    async fn start(&self, device: &str) -> Director {
-        let port = self.receiver.port;
-        let yaml = format!(
-            "{device}targets:\n  - {{name: out, type: tcp, properties: {{address: 127.0.0.1, port: {port}}}}}\n\
-             routes:\n  - {{name: all, devices: [in], targets: [out]}}\n"
-        );
-        let options = Options { lanes: 1, root: self.root.path().to_owned(), ..Options::default() };
-        Director::start(snapshot(&yaml), options).await.expect("started")
-    }
-
-    async fn arrived(&self, director: &Director, name: &str, count: u64) {
-        let arrived = || self.receiver.distinct(name) as u64 >= count;
-        let said = || condition(director);
-        until(&format!("{count} lines of {name} arrived; {:?}", said()), arrived).await;
-    }
-
-    /// Each line came exactly once.
-    fn assert_once(&self, name: &str, count: u64) {
-        let mut times = BTreeMap::<u64, u32>::new();
-        self.receiver.lines(name).into_iter().for_each(|number| *times.entry(number).or_default() += 1);
-        let missing: Vec<u64> = (0..count).filter(|number| !times.contains_key(number)).collect();
-        let repeated: Vec<_> = times.iter().filter(|(_, times)| **times > 1).collect();
-        assert!(missing.is_empty(), "{name}: {} lines are missing: {missing:?}", missing.len());
-        assert!(repeated.is_empty(), "{name}: {} lines came again: {repeated:?}", repeated.len());
-        assert_eq!(times.len() as u64, count, "{name}: unknown lines");
-    }
-}
-
-/// Who writes numbered lines.
-struct Writer {
-    name: String,
-    path: PathBuf,
-    file: File,
-    written: u64,
-}
-
-impl Writer {
-    fn open(name: &str, path: PathBuf) -> Self {
-        Self { name: name.to_owned(), file: append(&path), path, written: 0 }
-    }
-
-    fn write(&mut self, lines: u64) {
-        let mut text = String::new();
-        for number in self.written..self.written + lines {
-            text.push_str(&format!("{} {number}{}\n", self.name, ".".repeat(80)));
-        }
-        self.file.write_all(text.as_bytes()).expect("written");
-        self.written += lines;
-    }
-
-    fn archive(&self, number: usize) -> PathBuf {
-        let mut archive = self.path.clone().into_os_string();
-        archive.push(format!(".{number}"));
-        archive.into()
-    }
-
-    /// logrotate's `create`: archives move on, the file is renamed and begun anew.
-    fn rotate(&mut self) {
-        for number in (1..5).rev() {
-            for ending in ["", ".gz"] {
-                let from = format!("{}{ending}", self.archive(number).display());
-                if Path::new(&from).exists() {
-                    let to = format!("{}{ending}", self.archive(number + 1).display());
-                    fs::rename(from, to).expect("renamed");
-                }
-            }
-        }
-        fs::rename(&self.path, self.archive(1)).expect("renamed");
-        self.file = append(&self.path);
-    }
-
-    fn copy_and_truncate(&mut self) {
-        fs::copy(&self.path, self.archive(1)).expect("copied");
-        self.file.set_len(0).expect("truncated");
-    }
-}
-
-fn append(path: &Path) -> File {
-    OpenOptions::new().append(true).create(true).open(path).expect("opened")
-}
-
-fn gzip(path: &Path) {
-    assert!(Command::new("gzip").arg("-f").arg(path).status().expect("gzip runs").success());
-}
-
-/// What the collector says of itself.
-fn condition(director: &Director) -> Option<String> {
-    director.tree().node("devices/in/collector")?.condition
-}
-
-async fn says(director: &Director, wanted: &str) -> String {
-    let said = || condition(director).unwrap_or_default();
-    until(&format!("it says {wanted:?}"), || said().contains(wanted)).await;
-    said()
-}
 
 async fn files_are_followed(shell: Shell) {
     let host = host_or_skip!(shell);
@@ -143,7 +36,7 @@ async fn files_are_followed(shell: Shell) {
     place.arrived(&director, "late", 1).await;
 
     writer.write(30);
-    writer.copy_and_truncate();
+    writer.copy_and_truncate(1);
     writer.write(5);
     place.arrived(&director, "a", 235).await;
     let before = writer.written;
@@ -156,8 +49,8 @@ async fn files_are_followed(shell: Shell) {
     let director = place.start(&device).await;
     place.arrived(&director, "a", writer.written).await;
     assert_eq!(director.stop().await.events, 0);
-    place.assert_once("a", writer.written);
-    place.assert_once("late", 1);
+    place.receiver.assert_once("a", writer.written);
+    place.receiver.assert_once("late", 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -203,7 +96,7 @@ async fn what_was_rotated_and_compressed_during_an_outage_is_read() {
     writer.write(1);
     place.arrived(&director, "a", writer.written).await;
     assert_eq!(director.stop().await.events, 0);
-    place.assert_once("a", writer.written);
+    place.receiver.assert_once("a", writer.written);
     assert_eq!(place.receiver.distinct("old"), 0, "archives from before are not read");
 }
 
@@ -242,7 +135,7 @@ async fn logrotate_loses_nothing_and_repeats_nothing() {
         place.arrived(&director, "a", writer.written).await;
     }
     assert_eq!(director.stop().await.events, 0);
-    place.assert_once("a", writer.written);
+    place.receiver.assert_once("a", writer.written);
 }
 
 fn group() -> String {
@@ -272,7 +165,24 @@ async fn a_connection_that_is_cut_and_an_sshd_that_restarts_lose_nothing() {
     host.run();
     place.arrived(&director, "a", writer.written).await;
     assert_eq!(director.stop().await.events, 0);
-    place.assert_once("a", writer.written);
+    place.receiver.assert_once("a", writer.written);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_changes_its_address_is_read_on() {
+    let mut host = host_or_skip!(Shell::Dash);
+    let place = Place::new();
+    let mut writer = Writer::open("a", host.log("a.log"));
+    writer.write(100);
+    let path = format!(", path: \"{}\"", host.log("a.log").display());
+    let mut director = place.start(&host.device(&path)).await;
+    place.arrived(&director, "a", 100).await;
+    host.change_port();
+    writer.write(100);
+    director.apply(snapshot(&place.yaml(&host.device(&path)))).await.expect("applied");
+    place.arrived(&director, "a", 200).await;
+    assert_eq!(director.stop().await.events, 0);
+    place.receiver.assert_once("a", 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -296,7 +206,7 @@ async fn a_backlog_passes_within_the_budget() {
     };
     until("all of it arrived", arrived).await;
     assert_eq!(director.stop().await.events, 0);
-    place.assert_once("a", writer.written);
+    place.receiver.assert_once("a", writer.written);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -336,7 +246,7 @@ async fn the_journal_is_followed_by_its_cursor() {
     let director = place.start(&device).await;
     place.arrived(&director, "j", 2520).await;
     assert_eq!(director.stop().await.events, 0);
-    place.assert_once("j", 2520);
+    place.receiver.assert_once("j", 2520);
 }
 
 #[tokio::test(flavor = "multi_thread")]

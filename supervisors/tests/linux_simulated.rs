@@ -107,6 +107,39 @@ async fn answers_that_are_cut_slow_or_nonsense_lose_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_backlog_is_shown_held_back_by_its_target_and_read_oldest_or_newest_first() {
+    const LINES: u64 = 40_000;
+    for (order, first) in [("oldest", 0), ("newest", LINES)] {
+        let host = LinuxHost::start(Settings::default()).await.expect("started");
+        // One file after the other, some 4 MB each.
+        for (file, from) in [("one.log", 0), ("two.log", LINES)] {
+            let text: String =
+                (from..from + LINES).map(|number| format!("a {number}{}\n", ".".repeat(90))).collect();
+            host.files().append(&format!("/var/log/{file}"), text.as_bytes());
+        }
+        let port = house::free_port();
+        let properties = format!(", path: /var/log/*.log, backlog: {order}");
+        let yaml = format!("memory: {{budget: 4MiB}}\n{}", yaml(&device(1, &host, &properties), port));
+        let root = tempfile::tempdir().expect("temporary folder");
+        let options = Options { lanes: 1, root: root.path().to_owned(), ..Options::default() };
+        let director = Director::start(snapshot(&yaml), options).await.expect("started");
+        // Nobody listens at the target yet, so the budget fills and the rest stays where it is.
+        says(&director, 1, "MiB to catch up with").await;
+        let budget = director.view().budget().clone();
+        until("the budget is used", || budget.used() > 0).await;
+        let receiver = Receiver::start_on(port);
+        let most = budget.capacity() + (1 << 20);
+        let arrived = || {
+            assert!(budget.used() <= most, "{} bytes are held", budget.used());
+            receiver.distinct("a") as u64 == 2 * LINES
+        };
+        until("all arrived", arrived).await;
+        assert_eq!(receiver.lines("a")[0], first, "{order}");
+        assert_eq!(director.stop().await.events, 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_silent_host_and_one_without_sessions_are_told_apart() {
     let (silent, full) = (LinuxHost::start(Settings::default()), LinuxHost::start(Settings::default()));
     let (silent, full) = (silent.await.expect("started"), full.await.expect("started"));

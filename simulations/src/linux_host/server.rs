@@ -123,6 +123,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     });
     while let Ok((socket, _)) = listener.accept().await {
         let Ok((socket, to_cut)) = twice(socket) else { continue };
+        let Ok(to_end) = to_cut.try_clone() else { continue };
         shared.sockets.lock().push(to_cut);
         let (shared, config) = (Arc::clone(&shared), Arc::clone(&config));
         tokio::spawn(async move {
@@ -136,6 +137,8 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
             if let Ok(session) = server::run_stream(config, socket, connection).await {
                 let _ = session.await;
             }
+            // Other handles of the socket would keep it open.
+            let _ = to_end.shutdown(Shutdown::Both);
         });
     }
 }

@@ -50,6 +50,10 @@ pub enum Fault {
     Huge(usize),
     /// A sealed answer whose bytes were changed.
     Tampered,
+    /// An answer that was recorded elsewhere, HTTP status and SOAP, which relates to this request.
+    Recorded(u16, String),
+    /// The answer is in UTF-16, as Windows itself writes it; over HTTPS only.
+    Utf16,
     /// An answer in the clear where it has to be sealed.
     Clear,
 }

@@ -33,6 +33,10 @@ const IDENTITY: &str = "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-env
     <wsmid:ProductVendor>Microsoft Corporation</wsmid:ProductVendor>\
     <wsmid:ProductVersion>OS: 0.0.0 SP: 0.0 Stack: 3.0</wsmid:ProductVersion></wsmid:IdentifyResponse></s:Body>\
     </s:Envelope>";
+/// What `Authorization` says when the certificate of the connection is meant.
+const BY_CERTIFICATE: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual";
+/// `ERROR_WSMAN_SECURITY_UNMAPPED`
+const UNMAPPED: u32 = 2_150_858_909;
 
 type Body = BoxBody<Bytes, io::Error>;
 
@@ -49,10 +53,12 @@ pub(super) async fn listen(listener: TcpListener, service: Arc<Service>) {
             life.mark_unchanged();
             let serving = async {
                 match &service.settings().transport {
-                    Transport::Http => serve(socket, &service).await,
+                    Transport::Http => serve(socket, None, &service).await,
                     Transport::Https { config, .. } => {
                         if let Ok(stream) = TlsAcceptor::from(Arc::clone(config)).accept(socket).await {
-                            serve(stream, &service).await;
+                            let chain = stream.get_ref().1.peer_certificates();
+                            let certificate = chain.and_then(|chain| Some(chain.first()?.to_vec()));
+                            serve(stream, certificate, &service).await;
                         }
                     }
                 }
@@ -65,8 +71,12 @@ pub(super) async fn listen(listener: TcpListener, service: Arc<Service>) {
     }
 }
 
-async fn serve(io: impl AsyncRead + AsyncWrite + Unpin, service: &Arc<Service>) {
-    let connection = Connection { service: Arc::clone(service), sign_in: Mutex::default() };
+async fn serve(
+    io: impl AsyncRead + AsyncWrite + Unpin,
+    certificate: Option<Vec<u8>>,
+    service: &Arc<Service>,
+) {
+    let connection = Connection { service: Arc::clone(service), certificate, sign_in: Mutex::default() };
     let connection = &connection;
     let service = service_fn(|request| async move { connection.answer(request).await });
     // How a connection ends is its client's business.
@@ -76,6 +86,8 @@ async fn serve(io: impl AsyncRead + AsyncWrite + Unpin, service: &Arc<Service>) 
 /// One connection; its sign-in counts for it alone.
 struct Connection {
     service: Arc<Service>,
+    /// What the client showed in the TLS handshake (DER).
+    certificate: Option<Vec<u8>>,
     sign_in: Mutex<SignIn>,
 }
 
@@ -97,7 +109,10 @@ impl Connection {
         let mut sign_in = self.sign_in.lock().await;
         let authorization = header(AUTHORIZATION.as_str().to_owned());
         let mut signed_in = sign_in.session.is_some();
-        if !authorization.is_empty() {
+        let by_certificate = authorization == BY_CERTIFICATE;
+        if by_certificate {
+            signed_in = self.certificate.is_some() && !self.service.settings().certificates.is_empty();
+        } else if !authorization.is_empty() {
             let token = match self.authorize(&mut sign_in, authorization)? {
                 Ok(token) => token,
                 Err(response) => return Ok(response),
@@ -136,6 +151,9 @@ impl Connection {
         let answer = match Envelope::read(&message) {
             Err(_) => return Ok(empty(400)),
             Ok(request) if !length => self.service.fault(request.message_id(), &SoapFault::of(50)),
+            Ok(request) if by_certificate && !self.is_mapped() => {
+                self.service.fault(request.message_id(), &SoapFault::of(UNMAPPED))
+            }
             Ok(request) => {
                 let fault = self.service.faults().take(Service::operation(&request));
                 match fault {
@@ -148,6 +166,12 @@ impl Connection {
             }
         };
         Ok(write(answer, &mut sign_in, sealed))
+    }
+
+    /// Whether the client's certificate stands for a user.
+    fn is_mapped(&self) -> bool {
+        let mapped = &self.service.settings().certificates;
+        self.certificate.as_ref().is_some_and(|certificate| mapped.contains(certificate))
     }
 
     /// Takes a token; the last one lets in.
@@ -226,12 +250,28 @@ impl Connection {
                 bytes[middle] ^= 1;
                 Suffered::Response(Response::from_parts(head, full(bytes)))
             }
+            Fault::Recorded(status, xml) => {
+                let id = request.message_id().unwrap_or_default();
+                Suffered::Answer(Answer { status, xml: related(&xml, id) })
+            }
+            Fault::Utf16 => {
+                let answer = self.service.answer(request).await;
+                let bytes = answer.xml.encode_utf16().flat_map(u16::to_le_bytes).collect();
+                Suffered::Response(reply(answer.status, "application/soap+xml;charset=UTF-16", bytes))
+            }
             Fault::Clear => {
                 let answer = self.service.answer(request).await;
                 Suffered::Response(reply(answer.status, SOAP, answer.xml.into_bytes()))
             }
         })
     }
+}
+
+/// A message with another number in its `RelatesTo`.
+fn related(xml: &str, id: &str) -> String {
+    let Some((before, rest)) = xml.split_once("RelatesTo>") else { return xml.to_owned() };
+    let Some((_, rest)) = rest.split_once("</") else { return xml.to_owned() };
+    format!("{before}RelatesTo>{id}</{rest}")
 }
 
 enum Suffered {

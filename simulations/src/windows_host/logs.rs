@@ -159,6 +159,8 @@ impl Logs {
         let now = since.as_millis() as u64;
         let channels = self.channels.lock();
         let Some(log) = channels.get(channel) else { return after };
+        // Who reads a log that is cleared goes on with its first record.
+        let after = if after >= log.next { 0 } else { after };
         let first = log.records.partition_point(|record| record.id <= after);
         let mut looked_at = after;
         for record in log.records.range(first..) {

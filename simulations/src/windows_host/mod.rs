@@ -70,6 +70,19 @@ impl WindowsHost {
         Ok(Self { service, address, listening })
     }
 
+    /// The same host at another address: [`Self::address`] from then on, and nobody listens at the old one.
+    ///
+    /// # Errors
+    /// When nothing can be bound.
+    pub async fn change_address(&mut self) -> io::Result<()> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        self.address = listener.local_addr()?;
+        self.listening.abort();
+        self.listening = tokio::spawn(http::listen(listener, Arc::clone(&self.service))).abort_handle();
+        self.service.reboot();
+        Ok(())
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address

@@ -16,6 +16,8 @@ pub struct Settings {
     pub basic: bool,
     /// `Auth/Negotiate`.
     pub negotiate: bool,
+    /// Certificates (DER) that are mapped to a user; none: `Auth/Certificate` is off, as by default.
+    pub certificates: Vec<Vec<u8>>,
     /// Its channels; others do not exist.
     pub channels: Vec<String>,
     /// The largest message, `MaxEnvelopeSizekb`.
@@ -53,6 +55,7 @@ impl Default for Settings {
             transport: Transport::Http,
             basic: false,
             negotiate: true,
+            certificates: Vec::new(),
             channels,
             max_envelope_bytes: 500 * 1024,
             enumeration_timeout: Duration::from_secs(60),

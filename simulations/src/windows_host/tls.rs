@@ -1,8 +1,13 @@
 //! Certificates for simulated hosts: an authority of their own, and what it signs.
 
 use super::settings::Transport;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    date_time_ymd,
+};
+use rustls::RootCertStore;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::WebPkiClientVerifier;
 use std::sync::Arc;
 
 /// An authority that signs hosts' certificates.
@@ -15,6 +20,16 @@ pub enum Validity {
     Current,
     /// It has ended.
     Expired,
+}
+
+/// A client's certificate and its key.
+pub struct ClientCertificate {
+    /// The certificate, as hosts map it to a user.
+    pub der: Vec<u8>,
+    /// The same as PEM.
+    pub pem: String,
+    /// Its key as PEM.
+    pub key_pem: String,
 }
 
 impl Authority {
@@ -34,7 +49,23 @@ impl Authority {
         self.0.pem()
     }
 
-    /// HTTPS with a certificate for these names (or addresses), to which sign-ins have to be bound if `bound`.
+    /// A certificate for a client.
+    ///
+    /// # Errors
+    /// When no key can be made.
+    pub fn client(&self, name: &str) -> anyhow::Result<ClientCertificate> {
+        let mut parameters = CertificateParams::default();
+        parameters.distinguished_name.push(DnType::CommonName, name);
+        parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let key = KeyPair::generate()?;
+        let certificate = parameters.signed_by(&key, &*self.0)?;
+        let (der, pem) = (certificate.der().to_vec(), certificate.pem());
+        Ok(ClientCertificate { der, pem, key_pem: key.serialize_pem() })
+    }
+
+    /// HTTPS with a certificate for these names (or addresses), to which sign-ins have to be bound if `bound`. As
+    /// Windows does it asks for a certificate of the client's, and goes on without; one that this authority did not sign
+    /// ends the connection.
     ///
     /// # Errors
     /// When a name can't be in a certificate.
@@ -50,9 +81,12 @@ impl Authority {
         let der = certificate.der().to_vec();
         let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut roots = RootCertStore::empty();
+        roots.add(self.0.der().clone())?;
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), Arc::clone(&provider));
         let config = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
+            .with_client_cert_verifier(verifier.allow_unauthenticated().build()?)
             .with_single_cert(vec![certificate.der().clone()], private)?;
         Ok(Transport::Https { config: Arc::new(config), binding: bound.then_some(der) })
     }

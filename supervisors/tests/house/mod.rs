@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
+pub mod writer;
+
 use config::Source;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{BufRead, BufReader, Write};
@@ -96,6 +98,17 @@ impl Receiver {
     pub fn lines(&self, sender: &str) -> Vec<u64> {
         let seen = self.seen.lock().expect("unpoisoned");
         seen.get(sender).map(|of| of.lines.values().flatten().copied().collect()).unwrap_or_default()
+    }
+
+    /// Asserts that each number below `count` came, and no line twice.
+    pub fn assert_once(&self, sender: &str, count: u64) {
+        let mut times = BTreeMap::<u64, u32>::new();
+        self.lines(sender).into_iter().for_each(|number| *times.entry(number).or_default() += 1);
+        let missing: Vec<u64> = (0..count).filter(|number| !times.contains_key(number)).collect();
+        let repeated: Vec<_> = times.iter().filter(|(_, times)| **times > 1).collect();
+        assert!(missing.is_empty(), "{sender}: {} lines are missing: {missing:?}", missing.len());
+        assert!(repeated.is_empty(), "{sender}: {} lines came again: {repeated:?}", repeated.len());
+        assert_eq!(times.len() as u64, count, "{sender}: unknown lines");
     }
 
     /// Asserts that each number below `count` came, and that those of one connection came one after the other.

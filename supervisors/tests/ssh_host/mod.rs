@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
+pub mod place;
+
 use std::fs;
 use std::net::TcpStream;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -125,6 +127,17 @@ impl SshHost {
             let _ = process.wait();
             sessions.into_iter().for_each(kill);
         }
+    }
+
+    /// The same host at another port.
+    pub fn change_port(&mut self) {
+        let (from, to) = (self.port, super::house::free_port());
+        let config = fs::read_to_string(self.path("sshd_config")).expect("written");
+        let changed = config.replace(&format!("Port {from}\n"), &format!("Port {to}\n"));
+        fs::write(self.path("sshd_config"), changed).expect("written");
+        self.stop();
+        self.port = to;
+        self.run();
     }
 
     /// The number of its process.

@@ -107,7 +107,9 @@ impl JournalLoop {
     fn command(&self) -> String {
         let settings = self.line.settings();
         let sudo = if settings.sudo { "sudo -n " } else { "" };
-        let mut command = format!("LC_ALL=C exec {sudo}journalctl -q -f -o json --no-pager");
+        // Alone, -f means the present boot only: what is left of the boot before, and the first entry of this one, would be
+        // passed over. With -m it follows all there is.
+        let mut command = format!("LC_ALL=C exec {sudo}journalctl -q -m -f -o json --no-pager");
         match self.positions.read(SOURCE) {
             Some(cursor) => {
                 command.push_str(" --no-tail --after-cursor=");

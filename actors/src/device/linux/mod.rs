@@ -18,7 +18,7 @@
 //! Files are looked at, not followed: a shell that is there anyway is asked for one `ls` every `poll_interval`, and while
 //! nothing happens more and more seldom, down to a third of that. `tail -f` would cost nothing at rest where inotify is, but says
 //! neither which file it reads after a rotation nor where it is, stays behind when a connection breaks, and sends whether
-//! we have room or not. A look costs the host about a millisecond of one core (`docs/agentless-linux.md` has the
+//! we have room or not. A look costs the host about a millisecond of one core (`docs/agentless.md` has the
 //! measurement), and everything is read by inode and offset, as fast as the budget allows and no faster (R3).
 //!
 //! Cost here: a host at rest takes one connection, three tasks and some 100 KiB.

@@ -27,8 +27,9 @@ use protocol::winrm::negotiate::{self, Scheme};
 use protocol::winrm::ntlm::{Client, ClientOptions, Random, Session};
 use protocol::winrm::sealed_body;
 use protocol::winrm::wsman::charset;
+use rustls::AlertDescription;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::task::AbortHandle;
 
@@ -50,6 +51,8 @@ pub struct Connection {
     settings: Arc<WindowsSettings>,
     sender: SendRequest<Full<Bytes>>,
     driver: AbortHandle,
+    /// Why the host ended TLS, where it said so.
+    alert: Arc<OnceLock<AlertDescription>>,
     seal: Option<Box<Session>>,
     /// Sent with every request, where each is signed in by itself.
     authorization: Option<HeaderValue>,
@@ -94,9 +97,16 @@ impl Connection {
         builder.read_buf_exact_size(Some(READ_BUFFER_BYTES));
         let handshake = builder.handshake(TokioIo::new(io)).await;
         let (sender, driving) = handshake.map_err(|e| Trouble::not_http(settings, &e))?;
-        let driver = tokio::spawn(async {
-            // Its end is seen by whoever waits for an answer.
-            let _ = driving.await;
+        let alert = Arc::<OnceLock<AlertDescription>>::default();
+        let told = Arc::clone(&alert);
+        let driver = tokio::spawn(async move {
+            // Its end is seen by whoever waits for an answer, but not always why: with TLS 1.3 a host looks at our
+            // certificate when the handshake is over for us (RFC 8446 §4.4.4).
+            if let Err(e) = driving.await
+                && let Some(alert) = alert_of(&e)
+            {
+                let _ = told.set(alert);
+            }
         });
         let host = HeaderValue::from_str(&settings.endpoint());
         let host = host.map_err(|_| Trouble::new(Again::WhenMended, "the address is no host name"))?;
@@ -104,6 +114,7 @@ impl Connection {
             settings: Arc::clone(settings),
             sender,
             driver: driver.abort_handle(),
+            alert,
             seal: None,
             authorization: None,
             host,
@@ -277,7 +288,11 @@ impl Connection {
         answer: Option<(Duration, Option<&Share>)>,
     ) -> Result<(Response<Bytes>, Option<Hold>), Trouble> {
         let settings = Arc::clone(&self.settings);
-        let broken = |e: &hyper::Error| Trouble::not_http(&settings, e);
+        let alert = Arc::clone(&self.alert);
+        let broken = |e: &hyper::Error| match alert_of(e).or(alert.get().copied()) {
+            Some(alert) => Trouble::alert(&settings, alert),
+            None => Trouble::not_http(&settings, e),
+        };
         let silent = |limit: Duration| {
             let text = format!("{} did not answer within {limit:?}", settings.endpoint());
             Trouble::new(Again::Soon, text)
@@ -319,6 +334,19 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.driver.abort();
     }
+}
+
+/// The TLS alert that ended a connection.
+fn alert_of(e: &hyper::Error) -> Option<AlertDescription> {
+    let mut source = std::error::Error::source(e);
+    while let Some(e) = source {
+        let inner = e.downcast_ref::<std::io::Error>().and_then(|e| e.get_ref()?.downcast_ref());
+        if let Some(rustls::Error::AlertReceived(alert)) = inner {
+            return Some(*alert);
+        }
+        source = e.source();
+    }
+    None
 }
 
 /// Reads a body to its end.

@@ -32,6 +32,8 @@ pub struct Events {
     count: u64,
     truncated: u64,
     malformed: u64,
+    /// When the last event was written, as its host wrote that.
+    last_written: String,
 }
 
 /// What is known of an event that was taken.
@@ -107,6 +109,11 @@ impl Events {
         self.count == 0
     }
 
+    /// When the last event was written, by its host's clock.
+    pub fn last_written(&self) -> Option<jiff::Timestamp> {
+        self.last_written.parse().ok()
+    }
+
     /// Takes an event's XML; what is no event is passed on as a message all the same.
     pub fn push(&mut self, xml: &str, max_bytes: usize) -> Option<Seen> {
         let cut = cut(xml, max_bytes);
@@ -119,6 +126,8 @@ impl Events {
         let seen = match winevent::parse(xml) {
             Ok(event) => {
                 fields::write_json(&event, Some(cut), &mut self.text);
+                self.last_written.clear();
+                self.last_written.push_str(event.time_created.as_deref().unwrap_or_default());
                 Some(Seen { channel: event.channel.into_owned(), record: event.record_id })
             }
             Err(e) => {
@@ -195,5 +204,9 @@ mod tests {
         assert_eq!(lines[2]["message"], "<Event><Sy");
         assert!(events.records[2].flags.contains(RecordFlags::TRUNCATED));
         assert_eq!((events.count, events.truncated, events.malformed), (3, 1, 1));
+        assert_eq!(events.last_written(), None);
+        events
+            .push("<Event><System><TimeCreated SystemTime='1970-01-01T00:00:07.5Z'/></System></Event>", 1000);
+        assert_eq!(events.last_written().map(jiff::Timestamp::as_second), Some(7));
     }
 }

@@ -35,6 +35,8 @@ const TURN_EVENTS: usize = 32;
 const UNSUBSCRIBE_WITHIN: Duration = Duration::from_secs(2);
 /// Bookmarks that are found lost in a row before it is given up.
 const MOST_LOSSES: usize = 3;
+/// Events that are older when they come are a backlog that is caught up with, in seconds.
+const BACKLOG_SECONDS: i64 = 120;
 /// Subscriptions that bring nothing in a row before the host is left alone for a while.
 const MOST_ENDS: usize = 3;
 
@@ -75,6 +77,8 @@ pub struct Subscriber<'r> {
     unreadable: BTreeMap<String, String>,
     /// When these are tried again.
     try_again: Instant,
+    /// How old the last events were when they came, where that is worth saying.
+    behind: Option<String>,
 }
 
 /// An open subscription.
@@ -214,6 +218,7 @@ impl<'r> Subscriber<'r> {
             first,
             unreadable: BTreeMap::new(),
             try_again: reading.me.context.common.clock.now(),
+            behind: None,
             reading,
             connection,
         }
@@ -271,6 +276,32 @@ impl<'r> Subscriber<'r> {
 
     /// Says what is read.
     fn tell(&self) {
+        let condition = self.condition();
+        if let Condition::Trouble(text) = &condition {
+            tracing::warn!(device = &*self.reading.device.name, "{text}");
+        }
+        self.reading.me.report(condition);
+        self.reading.standing.reads();
+    }
+
+    /// Says how far a backlog is caught up with: old events come first, and none says how many there are.
+    fn tell_progress(&mut self, last_written: Option<jiff::Timestamp>) {
+        let Some(written) = last_written else { return };
+        // By the host's clock, which may be wrong.
+        let now = self.connection.clock().and_then(|(host, _)| jiff::Timestamp::try_from(host).ok());
+        let now = now.map_or(self.reading.now() as i64, jiff::Timestamp::as_second);
+        let age = now.saturating_sub(written.as_second());
+        let behind = (age > BACKLOG_SECONDS).then(|| match age / 3600 {
+            0 => format!("{} min", age / 60),
+            hours => format!("{hours} h"),
+        });
+        if behind != self.behind {
+            self.behind = behind;
+            self.reading.me.report(self.condition());
+        }
+    }
+
+    fn condition(&self) -> Condition {
         let settings = self.reading.settings;
         let all = settings.channels().len();
         let host = &settings.host;
@@ -281,19 +312,20 @@ impl<'r> Subscriber<'r> {
             }
             Selection::Query(_) => false,
         };
-        let reading = format!("reading {} of {all} channels of {host} by subscription", all - missing.len());
-        let condition = match missing.as_slice() {
-            [] => Condition::Note(format!("reading {all} channels of {host} by subscription")),
+        let behind = self.behind.as_ref().map(|age| format!(", catching up: events are {age} old"));
+        let behind = behind.unwrap_or_default();
+        let which = match missing.len() {
+            0 => all.to_string(),
+            some => format!("{} of {all}", all - some),
+        };
+        let reading = format!("reading {which} channels of {host} by subscription{behind}");
+        match missing.as_slice() {
+            [] => Condition::Note(reading),
             _ if self.unreadable.keys().all(optional) => {
                 Condition::Note(format!("{reading}; not there: {}", missing.join("; ")))
             }
             _ => Condition::Trouble(format!("{reading}; {}", missing.join("; "))),
-        };
-        if let Condition::Trouble(text) = &condition {
-            tracing::warn!(device = &*self.reading.device.name, "{text}");
         }
-        self.reading.me.report(condition);
-        self.reading.standing.reads();
     }
 
     /// Makes a subscription of what can be read; the inner error is why there can be none.
@@ -495,6 +527,7 @@ impl<'r> Subscriber<'r> {
                     }
                     let now = self.reading.me.context.common.clock.unix_nanos();
                     let peer = Some(self.connection.peer());
+                    self.tell_progress(events.last_written());
                     let count = self.reading.intake.submit(events, &self.place, hold, peer, now);
                     self.reading.pace(count).await;
                 }

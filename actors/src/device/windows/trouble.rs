@@ -3,6 +3,7 @@
 use super::settings::WindowsSettings;
 use protocol::winrm::ntlm::NtlmError;
 use protocol::winrm::wsman::{Cause, Fault};
+use rustls::AlertDescription;
 use std::io;
 
 /// Something that was expected to go wrong one day.
@@ -83,12 +84,31 @@ impl Trouble {
                 "certificate of {endpoint} has expired; renew it on {host} (winrm quickconfig -transport:https), or \
                  correct the clock of this machine"
             ),
+            Some(E::AlertReceived(alert)) => return Self::alert(settings, *alert),
             _ if e.kind() == io::ErrorKind::UnexpectedEof => {
                 format!(
                     "{endpoint} ends the tls handshake; port {port} may speak http, or demand a certificate"
                 )
             }
             _ => format!("no tls with {endpoint}: {e}; check the certificate there and the tls properties"),
+        };
+        Self::new(Again::WhenMended, text)
+    }
+
+    /// The host ended TLS, and said why.
+    pub fn alert(settings: &WindowsSettings, alert: AlertDescription) -> Self {
+        let (host, endpoint) = (&settings.host, settings.endpoint());
+        let has_certificate = settings.tls.as_ref().is_some_and(|tls| tls.identity.is_some());
+        let text = match (alert, has_certificate) {
+            (_, true) => format!(
+                "{endpoint} refused the client certificate ({alert:?}); it has to be valid, for client authentication, \
+                 and signed by an authority that {host} trusts"
+            ),
+            (AlertDescription::CertificateRequired, false) => format!(
+                "{endpoint} demands a client certificate; set tls.cert_name and tls.key_name, and \
+                 authentication: certificate"
+            ),
+            _ => format!("{endpoint} ended tls ({alert:?}); check the tls properties"),
         };
         Self::new(Again::WhenMended, text)
     }

@@ -40,6 +40,7 @@ pub(crate) fn run(place: &Place) -> Result<Exit, Failed> {
         return Ok(Exit::Ok);
     }
     let _lock = lock(place)?;
+    keep_secrets_out_of_core_dumps();
     let log = Log::start(snapshot.service.debug.level, sinks(place, &snapshot))?;
     log_panics();
     for warning in warnings {
@@ -54,6 +55,13 @@ pub(crate) fn run(place: &Place) -> Result<Exit, Failed> {
     // Threads of lanes that are stuck are not waited for.
     runtime.shutdown_background();
     exit
+}
+
+/// Passwords and keys are in memory for as long as it runs. systemd-coredump heeds this limit, too (core(5)).
+fn keep_secrets_out_of_core_dumps() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    // A limit can always be lowered.
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
 }
 
 /// The configuration to start with, and warnings about it. Nothing is written before there is one.

@@ -10,6 +10,7 @@ mod quarantine;
 mod replay;
 mod service;
 mod shown;
+mod simulate;
 mod stats;
 mod stop;
 mod test_device;
@@ -29,7 +30,7 @@ use std::io::{self, Write};
 type Command = (&'static str, fn(&Arguments, &Place) -> Result<Exit, Failed>);
 
 /// Those that exclude each other.
-const COMMANDS: [Command; 20] = [
+const COMMANDS: [Command; 21] = [
     ("help", |_, _| say(&help::page())),
     ("version", |_, _| version::version()),
     ("compare-version", |arguments, _| version::compare(arguments)),
@@ -49,6 +50,7 @@ const COMMANDS: [Command; 20] = [
     ("replay", replay::replay),
     ("service", service::service),
     ("generator", |arguments, _| generator::generator(arguments)),
+    ("simulate", simulate::simulate),
     ("under-test", under_test::run),
 ];
 
@@ -56,7 +58,8 @@ const COMMANDS: [Command; 20] = [
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failed> {
     let place = Place::of(arguments);
     if arguments.has("help") {
-        let tool = [("pipeline", Group::Pipeline), ("generator", Group::Generator)];
+        let tool =
+            [("pipeline", Group::Pipeline), ("generator", Group::Generator), ("simulate", Group::Simulate)];
         if let Some((_, group)) = tool.iter().find(|(tool, _)| arguments.has(tool)) {
             return say(&help::of(*group));
         }

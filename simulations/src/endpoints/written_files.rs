@@ -1,0 +1,66 @@
+//! Reads what the Director writes to files, as it grows.
+
+use super::stream_sender::Framing;
+use super::stream_receiver::Records;
+use crate::account::Deliveries;
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often files are looked at.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Reads all files of a folder until it is dropped.
+pub async fn run(folder: PathBuf, deliveries: Arc<Deliveries>) {
+    let mut reading = HashMap::new();
+    loop {
+        // A folder that is not there yet has no files.
+        let _ = look(&folder, &mut reading, &deliveries);
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// A file that is read.
+struct Reading {
+    file: File,
+    at: u64,
+    records: Records,
+}
+
+fn look(folder: &Path, reading: &mut HashMap<PathBuf, Reading>, deliveries: &Deliveries) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            look(&path, reading, deliveries)?;
+            continue;
+        }
+        if !reading.contains_key(&path) {
+            let records = Records::new(Framing::Delimiter(b"\n".to_vec()));
+            reading.insert(path.clone(), Reading { file: File::open(&path)?, at: 0, records });
+        }
+        let Some(open) = reading.get_mut(&path) else { continue };
+        open.read(deliveries)?;
+    }
+    Ok(())
+}
+
+impl Reading {
+    fn read(&mut self, deliveries: &Deliveries) -> io::Result<()> {
+        let mut buffer = vec![0; 256 << 10];
+        let mut found = Vec::new();
+        self.file.seek(SeekFrom::Start(self.at))?;
+        loop {
+            let length = self.file.read(&mut buffer)?;
+            if length == 0 {
+                return Ok(());
+            }
+            self.at += length as u64;
+            self.records.find(&buffer[..length], &mut found);
+            deliveries.note(&found);
+            found.clear();
+        }
+    }
+}

@@ -16,7 +16,7 @@ pub use verdict::{Fate, Promise};
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// All origins and targets of a rehearsal.
 #[derive(Debug, Default)]
@@ -79,6 +79,8 @@ pub struct Deliveries {
     came: Mutex<Came>,
     distinct: AtomicU64,
     total: AtomicU64,
+    connections: AtomicU32,
+    unmarked: AtomicU64,
 }
 
 /// The events that came.
@@ -86,8 +88,9 @@ pub struct Deliveries {
 pub(crate) struct Came {
     /// How often each event of an origin came.
     pub(crate) times: BTreeMap<u16, Vec<u8>>,
-    /// The last event of a stream that came for the first time.
-    last: BTreeMap<(u16, u32), u64>,
+    /// The last event of a stream that came for the first time, by the connection on which it came: what two
+    /// connections bring is read at the same time.
+    last: BTreeMap<(u32, u16, u32), u64>,
     /// Events that came after a later one of their stream.
     pub(crate) out_of_order: BTreeMap<u16, u64>,
     /// Marks of nobody: what a corrupted byte made of one.
@@ -120,6 +123,8 @@ impl Accounts {
             came: Mutex::default(),
             distinct: AtomicU64::new(0),
             total: AtomicU64::new(0),
+            connections: AtomicU32::new(0),
+            unmarked: AtomicU64::new(0),
         });
         self.targets.lock().push(Arc::clone(&target));
         target
@@ -197,18 +202,33 @@ impl Origin {
 // === impl Deliveries ===
 
 impl Deliveries {
-    /// Events that came.
-    pub fn note(&self, marks: &[Mark]) {
+    /// The number of a new connection.
+    pub fn connection(&self) -> u32 {
+        self.connections.fetch_add(1, Relaxed)
+    }
+
+    /// Events that came on a connection.
+    pub fn note(&self, connection: u32, marks: &[Mark]) {
         if marks.is_empty() {
             return;
         }
         let mut came = self.came.lock();
         let mut distinct = 0;
         for mark in marks {
-            distinct += u64::from(came.note(*mark));
+            distinct += u64::from(came.note(connection, *mark));
         }
         self.distinct.fetch_add(distinct, Relaxed);
         self.total.fetch_add(marks.len() as u64, Relaxed);
+    }
+
+    /// So many records came that have no mark: what a cut left of an event, or what the Director said of itself.
+    pub fn note_unmarked(&self, records: u64) {
+        self.unmarked.fetch_add(records, Relaxed);
+    }
+
+    /// Records without a mark.
+    pub fn unmarked(&self) -> u64 {
+        self.unmarked.load(Relaxed)
     }
 
     /// Different events that came.
@@ -231,7 +251,7 @@ const MOST_EVENTS: u64 = 1 << 28;
 
 impl Came {
     /// Whether it is the first time.
-    fn note(&mut self, mark: Mark) -> bool {
+    fn note(&mut self, connection: u32, mark: Mark) -> bool {
         if mark.number >= MOST_EVENTS {
             self.strange += 1;
             return false;
@@ -245,7 +265,7 @@ impl Came {
         if times[at] > 1 {
             return false;
         }
-        let last = self.last.entry((mark.origin, mark.stream)).or_insert(mark.number);
+        let last = self.last.entry((connection, mark.origin, mark.stream)).or_insert(mark.number);
         if mark.number < *last {
             *self.out_of_order.entry(mark.origin).or_default() += 1;
         }

@@ -4,6 +4,7 @@
 //! * [`endpoints`]: stand-ins for what surrounds a Director; [`links`]: what leads to them, and breaks;
 //! * [`account`]: every event from its source to its targets;
 //! * [`linux_host`]: a Linux host as SSH shows it: sign-in, a small shell and file system, a journal;
+//! * [`shrink`]: the smallest plan that fails;
 //! * [`subject`]: the Director under test: a process of its own, with faults that reach into it;
 //! * [`windows_host`]: a Windows host as WinRM shows it: sign-in, sealed messages, subscriptions, shells, WMI;
 //! * [`python`]: an environment for counterparts that others wrote.
@@ -16,5 +17,6 @@ pub mod linux_host;
 pub mod links;
 pub mod python;
 pub mod scenario;
+pub mod shrink;
 pub mod subject;
 pub mod windows_host;

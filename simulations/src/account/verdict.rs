@@ -29,7 +29,7 @@ pub struct Fate {
     pub delivered: u64,
     /// Further arrivals of the same ones.
     pub repeated: u64,
-    /// Arrivals after a later event of the same stream.
+    /// Arrivals after a later event of the same stream on the same connection.
     pub out_of_order: u64,
     /// Promised, and did not come.
     pub lost: u64,
@@ -131,7 +131,7 @@ mod tests {
     fn came(target: &Deliveries, origin: &Origin, stream: u32, numbers: impl IntoIterator<Item = u64>) {
         let marks: Vec<Mark> =
             numbers.into_iter().map(|number| Mark { origin: origin.number, stream, number }).collect();
-        target.note(&marks);
+        target.note(0, &marks);
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub async fn run(at: SocketAddr, deliveries: Arc<Deliveries>) -> io::Result<()> 
         let Ok((length, _)) = socket.recv_from(&mut buffer).await else { continue };
         found.clear();
         Marks::default().find(&buffer[..length], &mut found);
-        deliveries.note(&found);
+        deliveries.note(0, &found);
+        deliveries.note_unmarked(u64::from(found.is_empty()));
     }
 }

@@ -15,6 +15,7 @@ pub mod growing_file;
 pub mod hosts;
 pub mod mood;
 pub mod poster;
+pub mod program;
 pub mod quota;
 pub mod requests;
 pub mod stream_receiver;

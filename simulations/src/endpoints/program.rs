@@ -9,7 +9,7 @@ use super::requests::Intake;
 use super::stream_sender::{Dial, Framing, StreamSender};
 use super::texts::{Form, Texts};
 use super::{datagram_receiver, datagram_sender, requests, stream_receiver};
-use crate::account::{Accounts, Origin, Promise};
+use crate::account::{Accounts, Promise};
 use anyhow::{Context, bail};
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -155,7 +155,7 @@ impl Asked {
             other => bail!("{other} is not known\n{USAGE}"),
         };
         let length = Duration::try_from_secs_f64(self.seconds).unwrap_or(Duration::MAX);
-        let counting = tokio::spawn(count(move || format!("sent {}", origin_sent(&origin))));
+        let counting = tokio::spawn(count(move || format!("sent {}", origin.sent())));
         let feeding = quota.run(self.rate, length, || u64::MAX);
         feeding.await;
         quota.finish();
@@ -182,10 +182,6 @@ impl Asked {
         };
         Ok(requests::run(self.address, intake, mood, came).await?)
     }
-}
-
-fn origin_sent(origin: &Origin) -> u64 {
-    origin.sent()
 }
 
 /// Prints a line every second.

@@ -127,10 +127,12 @@ impl Service {
 
     fn lines(&self, body: &[u8]) {
         let mut found = Vec::new();
-        for line in body.split(|byte| *byte == b'\n') {
+        for line in body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let before = found.len();
             Marks::default().find(line, &mut found);
+            self.deliveries.note_unmarked(u64::from(found.len() == before));
         }
-        self.deliveries.note(&found);
+        self.deliveries.note(0, &found);
     }
 
     /// An action line with an id, then a document, for each event.
@@ -146,11 +148,15 @@ impl Service {
                     let end = memchr::memchr(b'"', id).unwrap_or(id.len());
                     fresh = ids.insert(id[..end].into());
                 }
-                Some(_) | None if fresh => Marks::default().find(line, &mut found),
+                Some(_) | None if fresh && !line.is_empty() => {
+                    let before = found.len();
+                    Marks::default().find(line, &mut found);
+                    self.deliveries.note_unmarked(u64::from(found.len() == before));
+                }
                 Some(_) | None => {}
             }
         }
         drop(ids);
-        self.deliveries.note(&found);
+        self.deliveries.note(0, &found);
     }
 }

@@ -45,7 +45,7 @@ pub async fn run(
 }
 
 async fn take(mut stream: impl AsyncRead + Unpin, framing: Framing, deliveries: &Deliveries) {
-    let mut records = Records::new(framing);
+    let (mut records, connection) = (Records::new(framing), deliveries.connection());
     let mut buffer = vec![0; 128 << 10];
     let mut found = Vec::new();
     while let Ok(length) = stream.read(&mut buffer).await {
@@ -53,7 +53,8 @@ async fn take(mut stream: impl AsyncRead + Unpin, framing: Framing, deliveries: 
             return;
         }
         let understood = records.find(&buffer[..length], &mut found);
-        deliveries.note(&found);
+        deliveries.note(connection, &found);
+        deliveries.note_unmarked(records.take_unmarked());
         found.clear();
         if !understood {
             return;
@@ -69,6 +70,10 @@ pub struct Records {
     /// Of the record that is not complete.
     waiting: Vec<Mark>,
     octets: Octets,
+    /// Whether the record that is not complete has any bytes.
+    begun: bool,
+    /// Whole records without a mark.
+    unmarked: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -82,7 +87,7 @@ enum Octets {
 impl Records {
     /// None came yet.
     pub fn new(framing: Framing) -> Self {
-        Self { framing, marks: Marks::default(), waiting: Vec::new(), octets: Octets::Length(0) }
+        Self { framing, marks: Marks::default(), waiting: Vec::new(), octets: Octets::Length(0), begun: false, unmarked: 0 }
     }
 
     /// Adds the marks of the records that end in these bytes; false when they are not understood.
@@ -94,10 +99,12 @@ impl Records {
         let mut rest = bytes;
         while let Some(at) = memchr::memchr(end, rest) {
             self.marks.find(&rest[..at], &mut self.waiting);
+            self.begun |= at > 0;
             self.end_of_record(found);
             rest = &rest[at + 1..];
         }
         self.marks.find(rest, &mut self.waiting);
+        self.begun |= !rest.is_empty();
         true
     }
 
@@ -118,6 +125,7 @@ impl Records {
                 Octets::Body(left) => {
                     let part = &rest[..left.min(rest.len())];
                     self.marks.find(part, &mut self.waiting);
+                    self.begun |= !part.is_empty();
                     rest = &rest[part.len()..];
                     self.octets = Octets::Body(left - part.len());
                     if part.len() == left {
@@ -130,7 +138,14 @@ impl Records {
         true
     }
 
+    /// Whole records without a mark since this was asked for the last time.
+    pub fn take_unmarked(&mut self) -> u64 {
+        std::mem::take(&mut self.unmarked)
+    }
+
     fn end_of_record(&mut self, found: &mut Vec<Mark>) {
+        self.unmarked += u64::from(self.begun && self.waiting.is_empty());
+        self.begun = false;
         found.append(&mut self.waiting);
         self.marks.end_of_record();
     }

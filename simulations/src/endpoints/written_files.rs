@@ -59,7 +59,8 @@ impl Reading {
             }
             self.at += length as u64;
             self.records.find(&buffer[..length], &mut found);
-            deliveries.note(&found);
+            deliveries.note(0, &found);
+            deliveries.note_unmarked(self.records.take_unmarked());
             found.clear();
         }
     }

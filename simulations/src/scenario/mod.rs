@@ -10,6 +10,7 @@
 //! [`run`], [`judge`], [`report`], [`page`].
 
 pub mod judge;
+pub mod page;
 pub mod plan;
 pub mod read;
 pub mod report;
@@ -168,9 +169,6 @@ impl Scenario {
             planned.length = planned.length.mul_f64(factor);
             planned.every = planned.every.map(|every| every.mul_f64(factor));
         }
-        if let Some(random) = &mut self.random {
-            random.longest = random.longest.mul_f64(factor);
-        }
         // Tests run on machines that do other things, too.
         self.expect.recovery = None;
         self
@@ -193,7 +191,10 @@ impl AnyFault {
         match self {
             Self::Link { fault, .. } => fault.is_instant(),
             Self::Endpoint { fault, .. } => fault.is_instant(),
-            Self::Director(fault) => matches!(fault, subject::Fault::ActorPanics(_) | subject::Fault::ActorErrors(_)),
+            Self::Director(fault) => matches!(
+                fault,
+                subject::Fault::ActorPanics(_) | subject::Fault::ActorErrors(_) | subject::Fault::ActorHangs(_)
+            ),
         }
     }
 

@@ -86,7 +86,7 @@ fn picture(report: &Report, out: &mut String) -> std::fmt::Result {
         picture.curve(&format!("to {target}, events/s"), "#17693a", &rate(samples, delivered), &mut rows)?;
     }
     let waiting = |on_disk: bool| {
-        let at = move |sample: &Sample| sample.waiting.map(|(memory, disk)| if on_disk { disk } else { memory } as f64);
+        let at = move |sample: &Sample| sample.waiting.map(|(memory, disk)| (if on_disk { disk } else { memory }) as f64);
         samples.iter().map(|sample| (sample.seconds, at(sample))).collect::<Vec<_>>()
     };
     picture.curve("waits in memory", "#a5673b", &waiting(false), &mut rows)?;

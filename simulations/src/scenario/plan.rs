@@ -62,7 +62,7 @@ const USUAL: &[(&str, f64)] = &[
 /// Of the load's time, this share at its end is free of drawn faults.
 const QUIET_END: f64 = 0.15;
 /// One fault in so long, when a scenario does not say how many.
-const EACH: Duration = Duration::from_secs(3);
+const EACH: Duration = Duration::from_secs(2);
 
 /// What a fault may hit.
 #[derive(Clone, Debug, Default)]

@@ -1,14 +1,15 @@
 //! The report of a rehearsal, as text and as JSON.
 
 use super::judge::{self, Finding, Recovery};
-use super::run::Rehearsal;
+use super::run::{Arrived, Rehearsal};
 use super::samples::Sample;
 use super::{AnyFault, Planned, Scenario};
 use crate::account::Fate;
-use crate::subject::Outcome;
+use crate::subject::{Outcome, Span};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use std::fmt::Write;
+use std::time::Duration;
 
 /// The report of one run.
 #[derive(Clone, Debug, Serialize)]
@@ -25,6 +26,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// By device and target.
     pub ways: Vec<Way>,
+    /// What waited in the end, and what came without a mark.
+    pub held: Vec<Held>,
     /// The faults.
     pub faults: Vec<FaultReport>,
     /// The processes of the Director.
@@ -71,6 +74,19 @@ pub struct Way {
     pub unpromised: u64,
     /// After a later one of their stream.
     pub out_of_order: u64,
+}
+
+/// What is left to say of a target.
+#[derive(Clone, Debug, Serialize)]
+pub struct Held {
+    /// The target.
+    pub target: String,
+    /// Whole records that came without a mark: what a cut left of an event, or what the Director says of itself.
+    pub fragments: u64,
+    /// In memory.
+    pub memory: u64,
+    /// On disk.
+    pub disk: u64,
 }
 
 /// A fault.
@@ -121,13 +137,14 @@ impl Report {
             passed,
             findings,
             ways: rehearsal.fates.iter().map(|((from, to), fate)| Way::of(from, to, fate)).collect(),
+            held: held(rehearsal),
             faults: faults(rehearsal),
             processes: rehearsal.lives.iter().map(process).collect(),
             peak_bytes: judge::peak(rehearsal),
             restarts: restarts(rehearsal),
             seconds: (rehearsal.took.0.as_secs_f64(), rehearsal.took.1.as_secs_f64()),
             notes: rehearsal.notes.clone(),
-            targets: rehearsal.came.iter().map(|(target, ..)| target.clone()).collect(),
+            targets: rehearsal.came.iter().map(|arrived| arrived.target.clone()).collect(),
             samples: rehearsal.kept.samples.clone(),
             command: command.to_owned(),
             log: if passed { String::new() } else { rehearsal.log.clone() },
@@ -214,6 +231,14 @@ impl Report {
             }
             writeln!(out)?;
         }
+        for Held { target, fragments, memory, disk } in &self.held {
+            if *fragments > 0 {
+                writeln!(out, "  {target}: {fragments} records without a mark, such as what a cut left of an event")?;
+            }
+            if memory + disk > 0 {
+                writeln!(out, "  {target}: {memory} events still wait in memory, {disk} on disk")?;
+            }
+        }
         Ok(())
     }
 }
@@ -232,6 +257,26 @@ impl Way {
             unpromised: fate.unpromised,
             out_of_order: fate.out_of_order,
         }
+    }
+}
+
+impl Planned {
+    /// As a scenario has it.
+    pub fn yaml(&self) -> String {
+        let span = |time: &Duration| Span(Duration::from_millis(time.as_millis() as u64)).to_string();
+        let mut out = format!("{{at: {}", span(&self.at));
+        // Writing to a string does not fail.
+        if !self.length.is_zero() {
+            let _ = write!(out, ", for: {}", span(&self.length));
+        }
+        if let Some(every) = &self.every {
+            let _ = write!(out, ", every: {}", span(every));
+        }
+        let _ = write!(out, ", what: {}", self.fault.name());
+        if let Some(map) = settings(self).as_object() {
+            map.iter().for_each(|(key, value)| _ = write!(out, ", {key}: {value}"));
+        }
+        out + "}"
     }
 }
 
@@ -261,6 +306,19 @@ fn shown(settings: &Json) -> String {
         let _ = write!(out, " {key}={text}");
     }
     out
+}
+
+/// By what the last process told before it was stopped.
+fn held(rehearsal: &Rehearsal) -> Vec<Held> {
+    let last = rehearsal.kept.metrics.values().last().cloned().unwrap_or_default();
+    let count = |name, target: &str| last.count(name, &[("target", target)]);
+    let of = |arrived: &Arrived| Held {
+        target: arrived.target.clone(),
+        fragments: arrived.unmarked,
+        memory: count("vmetric_target_held", &arrived.target),
+        disk: count("vmetric_target_spool_held", &arrived.target),
+    };
+    rehearsal.came.iter().map(of).collect()
 }
 
 fn faults(rehearsal: &Rehearsal) -> Vec<FaultReport> {

@@ -8,11 +8,11 @@ use super::plan::{self, Reach};
 use super::samples::{Kept, Sampler, waiting};
 use super::world::{Host, Means, Source, World};
 use super::{AnyFault, Planned, Scenario};
-use crate::account::Fate;
+use crate::account::{Deliveries, Fate};
 use crate::endpoints::mood::EndpointFault;
 use crate::links::LinkFault;
 use crate::subject::tree::matches;
-use crate::subject::{Life, Tree};
+use crate::subject::{self, Life, Tree};
 use anyhow::{Context, bail};
 use config::{PersistentStorage, TargetKind};
 use parking_lot::Mutex;
@@ -37,8 +37,8 @@ pub struct Rehearsal {
     pub trees: (Tree, Tree),
     /// Bytes that links corrupted.
     pub corrupted: u64,
-    /// What the receivers counted: target, different events, all arrivals.
-    pub came: Vec<(String, u64, u64)>,
+    /// What the receivers counted.
+    pub came: Vec<Arrived>,
     /// What the sources counted: device, sent, acknowledged.
     pub sent: Vec<(String, u64, u64)>,
     /// Targets that keep one of several events with the same id.
@@ -51,6 +51,26 @@ pub struct Rehearsal {
     pub took: (Duration, Duration),
     /// The end of the Director's log.
     pub log: String,
+}
+
+/// What a receiver counted.
+#[derive(Clone, Debug)]
+pub struct Arrived {
+    /// The target.
+    pub target: String,
+    /// Different events.
+    pub distinct: u64,
+    /// All of them.
+    pub total: u64,
+    /// Records without a mark.
+    pub unmarked: u64,
+}
+
+impl Arrived {
+    fn of(target: &str, deliveries: &Deliveries) -> Self {
+        let (distinct, total) = (deliveries.distinct(), deliveries.total());
+        Self { target: target.to_owned(), distinct, total, unmarked: deliveries.unmarked() }
+    }
 }
 
 /// A fault that happened.
@@ -89,6 +109,8 @@ const STILL: Duration = Duration::from_millis(400);
 const LONG_STILL: Duration = Duration::from_secs(5);
 /// Sources end within this time.
 const ENDING: Duration = Duration::from_secs(90);
+/// Actors that are to fail get to it within this time: one that was started again waits for a while.
+const STRIKING: Duration = Duration::from_secs(6);
 /// A collector is behind by so many events at most, when a log is cleared.
 const UNREAD: u64 = 500;
 const LOOK: Duration = Duration::from_millis(50);
@@ -213,6 +235,7 @@ impl Run<'_> {
                 began,
                 active: Arc::clone(&self.active),
                 keys: Arc::clone(&self.keys),
+                written: self.scenario.faults.contains(planned),
             };
             happening.push(tokio::spawn(fault.happen()));
         }
@@ -258,7 +281,7 @@ impl Run<'_> {
             came: world
                 .sinks
                 .iter()
-                .map(|sink| (sink.target.clone(), sink.deliveries.distinct(), sink.deliveries.total()))
+                .map(|sink| Arrived::of(&sink.target, &sink.deliveries))
                 .collect(),
             sent: world.sources.iter().map(sent).collect(),
             keyed: keyed(&world),
@@ -421,9 +444,12 @@ struct Fault {
     began: Instant,
     active: Arc<Mutex<Vec<String>>>,
     keys: Arc<AtomicU64>,
+    /// It stands in the scenario.
+    written: bool,
 }
 
 impl Fault {
+    /// Drawn faults may find nobody to strike; those of a scenario have to.
     async fn happen(self) -> Happened {
         tokio::time::sleep_until(self.began + self.planned.at).await;
         let began = self.began.elapsed().as_secs_f64();
@@ -439,6 +465,7 @@ impl Fault {
         }
         drop(active);
         let (struck, trouble) = match outcome {
+            Ok(Some(0)) if self.written => (Some(0), Some("it struck nobody".to_owned())),
             Ok(struck) => (struck, None),
             Err(e) => (None, Some(format!("{e:#}"))),
         };
@@ -480,7 +507,15 @@ impl Fault {
             }
             AnyFault::Director(fault) => {
                 let id = self.world.subject.begin(fault).await?;
-                sleep(length).await;
+                match times(fault) {
+                    Some(times) if length.is_zero() => {
+                        let until = Instant::now() + STRIKING;
+                        while Instant::now() < until && self.world.subject.struck(id).await? < times {
+                            sleep(LOOK).await;
+                        }
+                    }
+                    Some(_) | None => sleep(length).await,
+                }
                 Ok(Some(self.world.subject.end(id).await?))
             }
         }
@@ -520,6 +555,16 @@ impl Fault {
         for source in self.world.sources.iter().filter(|source| matches(pattern, &source.device)) {
             off_host(source, fault);
         }
+    }
+}
+
+/// How often a fault of actors is to strike.
+fn times(fault: &subject::Fault) -> Option<u64> {
+    match fault {
+        subject::Fault::ActorPanics(actors)
+        | subject::Fault::ActorErrors(actors)
+        | subject::Fault::ActorHangs(actors) => Some(actors.times.unwrap_or(1)),
+        _ => None,
     }
 }
 

@@ -16,7 +16,7 @@ use crate::endpoints::texts::{Form, Texts};
 use crate::endpoints::{datagram_receiver, stream_receiver, written_files};
 use crate::links::{Link, Loopback, TcpLink, UdpLink, Way};
 use crate::linux_host::{self, LinuxHost};
-use crate::subject::{Setup, Subject};
+use crate::subject::{Defence, Setup, Subject};
 use crate::windows_host::{self, WindowsHost};
 use anyhow::{Context, bail};
 use config::device::{DeviceAuthentication, HttpFormat, SyslogTransport};
@@ -40,6 +40,8 @@ pub struct Means {
     pub given: config::Source,
     /// Where chance comes from.
     pub seed: u64,
+    /// A Director without this defence, to learn whether a rehearsal notices.
+    pub without: Option<Defence>,
 }
 
 /// A world.
@@ -288,6 +290,9 @@ impl Building<'_> {
             .file(format!("{FOLDER}/server.key.pem"), server.key);
         for (name, text) in texts {
             setup = setup.file(name, text);
+        }
+        if let Some(defence) = means.without {
+            setup = setup.without(defence);
         }
         let cuts = |planned: &super::Planned| match &planned.fault {
             super::AnyFault::Director(fault) => fault.needs_power_cuts(),

@@ -92,6 +92,53 @@ fn a_scenario_with_mistakes_is_refused_with_their_places() {
     assert!(text.contains("day.yml:3:5: the fault link_dwn is not understood; write what: one of"), "{text}");
 }
 
+/// A simulator that can't fail is worthless: each of these Directors lacks a defence, and the scenario notices.
+#[test]
+fn directors_without_a_defence_are_caught() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let scenarios = repository("configs/scenarios");
+    let mut all = Vec::new();
+    for (defence, scenario) in CAUGHT_BY {
+        let file = scenarios.join(format!("{scenario}.yml"));
+        all.push((format!("without {defence}: {scenario}"), file, vec!["-without", defence]));
+    }
+    for (scenario, written, instead) in MISCONFIGURED {
+        let text = std::fs::read_to_string(scenarios.join(format!("{scenario}.yml"))).expect("a scenario");
+        assert!(text.contains(written), "{scenario} has no {written}");
+        let file = folder.path().join(format!("{}.yml", all.len()));
+        std::fs::write(&file, text.replace(written, instead)).expect("written");
+        all.push((format!("{instead} for {written}: {scenario}"), file, vec![]));
+    }
+    let unnoticed = Mutex::new(Vec::new());
+    let waiting = Mutex::new(all);
+    let next = || waiting.lock().expect("unpoisoned").pop();
+    std::thread::scope(|scope| {
+        for _ in 0..AT_A_TIME {
+            scope.spawn(|| {
+                while let Some((name, file, flags)) = next() {
+                    let mut command = Command::new(PROGRAM);
+                    command.args(scenario(&file, 1)).args(flags).env("RUST_BACKTRACE", "0");
+                    let output = command.stdin(Stdio::null()).output().expect("it runs");
+                    if output.status.success() {
+                        let text = format!("== {name}\n{}", support::stdout(&output));
+                        unnoticed.lock().expect("unpoisoned").push(text);
+                    }
+                }
+            });
+        }
+    });
+    let unnoticed = unnoticed.into_inner().expect("unpoisoned");
+    assert!(unnoticed.is_empty(), "nobody noticed:\n{}", unnoticed.join("\n"));
+}
+
+/// Directors without a defence, and the scenario that catches each.
+const CAUGHT_BY: [(&str, &str); 3] =
+    [("restarts", "poison_event"), ("writes", "killed_in_mid_flight"), ("file_syncs", "power_cut")];
+
+/// Configurations without one.
+const MISCONFIGURED: [(&str, &str, &str); 1] =
+    [("power_cut", "crash_resistance: true", "crash_resistance: false")];
+
 /// The defence that a scenario tests is taken away by an expectation that can't hold: the run has to fail, with the command
 /// that repeats it.
 #[test]

@@ -164,6 +164,7 @@ pub(crate) const FLAGS: &[Flag] = &[
         Group::Rehearsal,
         "a Director that takes orders on its standard input",
     ),
+    flag("without", Value("DEFENCE"), Group::Rehearsal, "with -simulate: a Director that lacks it"),
     flag("seed", Value("N"), Group::Simulate, "where chance comes from (default: another one each time)"),
     flag("runs", Value("N"), Group::Simulate, "so many runs, with seeds from that one on (default: 1)"),
     flag("short", Nothing, Group::Simulate, "the short version, as the tests run it"),

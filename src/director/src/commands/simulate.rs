@@ -1,8 +1,7 @@
 //! `-simulate`: rehearses a bad day with a configuration, in a folder and on addresses of its own.
 
 use super::say;
-use crate::arguments::{Arguments, Mistake};
-use crate::client::block_on;
+use crate::arguments::Arguments;
 use crate::exit::Exit;
 use crate::failed::Failed;
 use crate::place::Place;
@@ -12,12 +11,17 @@ use seams::Rng;
 use simulations::scenario::report::Report;
 use simulations::scenario::run::{self, Progress};
 use simulations::scenario::world::Means;
-use simulations::scenario::{Scenario, read};
+use simulations::scenario::{Planned, Scenario, page, read};
+use simulations::shrink::smallest;
+use simulations::subject::Defence;
 use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// No further run of a shrinking begins after so long.
+const SHRINKING: Duration = Duration::from_secs(1800);
 
 /// What the command line asks for.
 struct Asked {
@@ -25,6 +29,8 @@ struct Asked {
     scenario: Scenario,
     program: PathBuf,
     given: config::Source,
+    without: Option<Defence>,
+    shrink: bool,
     report: Option<PathBuf>,
     json: bool,
     /// Flags that the command to repeat a run has, too.
@@ -40,10 +46,14 @@ pub(super) fn simulate(arguments: &Arguments, place: &Place) -> Result<Exit, Fai
     let runs: u64 = arguments.read("runs", 1, "a number")?;
     let mut failed = Vec::new();
     for seed in (seed..).take(runs as usize) {
-        let report = asked.run(seed)?;
+        let (report, plan) = asked.run(seed, None)?;
         asked.tell(&report)?;
-        if !report.passed {
-            failed.push(seed);
+        if report.passed {
+            continue;
+        }
+        failed.push(seed);
+        if asked.shrink {
+            asked.shrink(seed, &plan)?;
         }
     }
     if runs > 1 {
@@ -78,28 +88,65 @@ impl Asked {
         if short {
             flags.push_str(" -short");
         }
+        let without = arguments.value("without").map(|name| {
+            serde_json::from_value(name.into()).map_err(|e| {
+                Failed::new(Exit::Usage, anyhow::anyhow!("-without {name} is not understood: {e}"))
+            })
+        });
         Ok(Self {
             file,
             scenario: if short { scenario.shortened() } else { scenario },
             program: std::env::current_exe().context("cannot tell where this program is")?,
             given: place.source.clone(),
+            without: without.transpose()?,
+            shrink: arguments.has("shrink"),
             report: arguments.value("report").map(PathBuf::from),
             json: arguments.has("json"),
             flags,
         })
     }
 
-    fn run(&self, seed: u64) -> Result<Report, Failed> {
-        let means = Means { program: self.program.clone(), given: self.given.clone(), seed };
+    /// A run, with this plan of faults or with that of the seed; its report and its plan.
+    fn run(&self, seed: u64, plan: Option<Vec<Planned>>) -> Result<(Report, Vec<Planned>), Failed> {
+        let (program, given) = (self.program.clone(), self.given.clone());
+        let means = Means { program, given, seed, without: self.without };
         let line = Arc::new(ProgressLine::new());
         let shown = Arc::clone(&line);
         let show = Arc::new(move |progress: &Progress| shown.show(progress));
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let rehearsal = runtime.block_on(run::run(&self.scenario, &means, None, show));
+        let rehearsal = runtime.block_on(run::run(&self.scenario, &means, plan, show));
         line.clear();
         let rehearsal = rehearsal.with_context(|| format!("the rehearsal of {} broke off (seed {seed})", self.file))?;
         runtime.shutdown_timeout(Duration::from_secs(1));
-        Ok(Report::of(&self.scenario, seed, &self.command(seed), &rehearsal))
+        let plan = rehearsal.faults.iter().map(|happened| happened.planned.clone()).collect();
+        Ok((Report::of(&self.scenario, seed, &self.command(seed), &rehearsal), plan))
+    }
+
+    /// Looks for the fewest faults with which it still fails, and shows them as a scenario would have them.
+    fn shrink(&self, seed: u64, plan: &[Planned]) -> Result<(), Failed> {
+        let (began, mut runs, mut broken) = (Instant::now(), 0, None);
+        let fewest = smallest(plan, |plan| {
+            if began.elapsed() > SHRINKING || broken.is_some() {
+                return false;
+            }
+            runs += 1;
+            match self.run(seed, Some(plan.to_vec())) {
+                Ok((report, _)) => !report.passed,
+                Err(failed) => {
+                    broken = Some(failed);
+                    false
+                }
+            }
+        });
+        if let Some(failed) = broken {
+            return Err(failed);
+        }
+        let mut text = format!("it fails with {} of {} faults ({runs} runs):\nfaults:\n", fewest.len(), plan.len());
+        for planned in &fewest {
+            text.push_str(&format!("  - {}\n", planned.yaml()));
+        }
+        say(&text)?;
+        Ok(())
     }
 
     /// The command that repeats a run.
@@ -112,7 +159,8 @@ impl Asked {
         let Some(folder) = &self.report else { return Ok(()) };
         fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let name = format!("{}-{}", report.scenario, report.seed);
-        for (extension, text) in [("txt", report.text()), ("json", report.json())] {
+        let page = page::html(report);
+        for (extension, text) in [("txt", report.text()), ("json", report.json()), ("html", page)] {
             let path = folder.join(format!("{name}.{extension}"));
             fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         }

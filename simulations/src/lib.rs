@@ -13,8 +13,8 @@
 
 pub mod account;
 pub mod endpoints;
-pub mod linux_host;
 pub mod links;
+pub mod linux_host;
 pub mod python;
 pub mod scenario;
 pub mod shrink;

@@ -8,7 +8,9 @@ use simulations::endpoints::quota::Quota;
 use simulations::endpoints::requests::{self, Intake};
 use simulations::endpoints::stream_sender::{Dial, Framing, StreamSender};
 use simulations::endpoints::texts::{Form, Texts};
-use simulations::endpoints::{datagram_receiver, datagram_sender, growing_file, stream_receiver, written_files};
+use simulations::endpoints::{
+    datagram_receiver, datagram_sender, growing_file, stream_receiver, written_files,
+};
 use simulations::links::Loopback;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -125,7 +127,11 @@ async fn requests_that_are_refused_come_again_and_count_once() {
         both.quota.finish();
         posting.await.expect("it ended");
         let fate = both.fate();
-        assert_eq!((fate.acknowledged, fate.delivered, fate.repeated, fate.lost), (100, 100, 0, 0), "{fault:?}");
+        assert_eq!(
+            (fate.acknowledged, fate.delivered, fate.repeated, fate.lost),
+            (100, 100, 0, 0),
+            "{fault:?}"
+        );
     }
 }
 

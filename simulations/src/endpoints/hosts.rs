@@ -19,7 +19,13 @@ pub enum LinuxLog {
 }
 
 /// A Linux host writes what is due until it is told to end.
-pub async fn linux(host: Arc<LinuxHost>, log: LinuxLog, texts: Arc<Texts>, origin: Arc<Origin>, mut share: Share) {
+pub async fn linux(
+    host: Arc<LinuxHost>,
+    log: LinuxLog,
+    texts: Arc<Texts>,
+    origin: Arc<Origin>,
+    mut share: Share,
+) {
     let stream = origin.open();
     while let Some(count) = share.next().await {
         let (first, now) = (origin.send(count), Timestamp::now());

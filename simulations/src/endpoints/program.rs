@@ -78,7 +78,9 @@ fn asked(kind: &str, mut words: impl Iterator<Item = String>) -> anyhow::Result<
         }
         let value = words.next().with_context(|| format!("{word} needs a value\n{USAGE}"))?;
         match word.as_str() {
-            "--to" | "--at" => asked.address = value.parse().with_context(|| format!("{value} is no address"))?,
+            "--to" | "--at" => {
+                asked.address = value.parse().with_context(|| format!("{value} is no address"))?
+            }
             "--folder" => asked.folder = value.into(),
             "--rate" => asked.rate = value.parse()?,
             "--seconds" => asked.seconds = value.parse()?,
@@ -142,7 +144,8 @@ impl Asked {
             "http-poster" => {
                 let (dial, ip) = (Dial::Straight(self.address), self.address.ip());
                 let headers = vec![("content-type".to_owned(), "text/plain".to_owned())];
-                let poster = Poster { dial, ip, tls: None, path: "/".to_owned(), headers, body: Body::Lines, texts };
+                let poster =
+                    Poster { dial, ip, tls: None, path: "/".to_owned(), headers, body: Body::Lines, texts };
                 tokio::spawn(async move {
                     poster.run(shared, share).await;
                     Ok(())

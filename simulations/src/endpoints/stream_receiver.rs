@@ -87,7 +87,14 @@ enum Octets {
 impl Records {
     /// None came yet.
     pub fn new(framing: Framing) -> Self {
-        Self { framing, marks: Marks::default(), waiting: Vec::new(), octets: Octets::Length(0), begun: false, unmarked: 0 }
+        Self {
+            framing,
+            marks: Marks::default(),
+            waiting: Vec::new(),
+            octets: Octets::Length(0),
+            begun: false,
+            unmarked: 0,
+        }
     }
 
     /// Adds the marks of the records that end in these bytes; false when they are not understood.

@@ -140,6 +140,8 @@ impl StreamSender {
         let end = tokio::time::timeout(LAST_WAIT, reader.read(&mut answer)).await;
         match end {
             Ok(Ok(0)) => StreamState::Taken,
+            // With TLS: it closed without a farewell, after it had ours.
+            Ok(Err(e)) if e.kind() == io::ErrorKind::UnexpectedEof => StreamState::Taken,
             Ok(_) | Err(_) => StreamState::Broken,
         }
     }

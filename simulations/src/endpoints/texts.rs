@@ -77,7 +77,8 @@ impl Texts {
     /// # Errors
     /// When it can't be read, or has none.
     pub fn recorded(path: &Path, size: usize) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         let lines = text.lines().filter(|line| !line.trim().is_empty());
         let texts: Vec<String> = lines.map(|line| line.replace('~', "-")).collect();
         if texts.is_empty() {

@@ -1,11 +1,12 @@
-//! Reads what the Director writes to files, as it grows.
+//! Reads what the Director writes to files, as it grows; a file that gets another name is still the same.
 
-use super::stream_sender::Framing;
 use super::stream_receiver::Records;
+use super::stream_sender::Framing;
 use crate::account::Deliveries;
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,18 +31,22 @@ struct Reading {
     records: Records,
 }
 
-fn look(folder: &Path, reading: &mut HashMap<PathBuf, Reading>, deliveries: &Deliveries) -> io::Result<()> {
+/// Device and number.
+type Inode = (u64, u64);
+
+fn look(folder: &Path, reading: &mut HashMap<Inode, Reading>, deliveries: &Deliveries) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {
             look(&path, reading, deliveries)?;
             continue;
         }
-        if !reading.contains_key(&path) {
+        let file = File::open(&path)?;
+        let metadata = file.metadata()?;
+        let open = reading.entry((metadata.dev(), metadata.ino())).or_insert_with(|| {
             let records = Records::new(Framing::Delimiter(b"\n".to_vec()));
-            reading.insert(path.clone(), Reading { file: File::open(&path)?, at: 0, records });
-        }
-        let Some(open) = reading.get_mut(&path) else { continue };
+            Reading { file, at: 0, records }
+        });
         open.read(deliveries)?;
     }
     Ok(())

@@ -133,9 +133,10 @@ fn starts_asked(happened: &Happened) -> u32 {
     let stops = fault.stops_the_process() && fault.name() != "process_paused";
     // One that the kernel gives no memory ends, too.
     let may = stops || fault.name() == "memory_limited" || fault.name() == "actor_hangs";
-    let times = happened.planned.every.map_or(1.0, |every| {
-        (happened.planned.length.as_secs_f64() / every.as_secs_f64()).ceil()
-    });
+    let times = happened
+        .planned
+        .every
+        .map_or(1.0, |every| (happened.planned.length.as_secs_f64() / every.as_secs_f64()).ceil());
     if may { times as u32 } else { 0 }
 }
 
@@ -237,7 +238,8 @@ fn agreement(rehearsal: &Rehearsal) -> Vec<Finding> {
             wrong.extend(balanced(life.number, metrics, *last));
         }
     }
-    let mut all = vec![finding("the counters of each process balance", !wrong.is_empty(), || wrong.join("; "))];
+    let mut all =
+        vec![finding("the counters of each process balance", !wrong.is_empty(), || wrong.join("; "))];
     let complete = counters.iter().all(|(_, _, last)| *last);
     let sum = |name: &str, label: &str, of: &str| -> u64 {
         let known = counters.iter().filter_map(|(_, metrics, _)| *metrics);
@@ -248,10 +250,14 @@ fn agreement(rehearsal: &Rehearsal) -> Vec<Finding> {
         let made = sum("vmetric_target_delivered_total", "target", target)
             + sum("vmetric_target_spool_delivered_total", "target", target);
         if complete && made < *distinct {
-            wrong.push(format!("{target} got {distinct} different events, the Director counted {made} deliveries"));
+            wrong.push(format!(
+                "{target} got {distinct} different events, the Director counted {made} deliveries"
+            ));
         }
         if made > total + unmarked && rehearsal.corrupted == 0 && !dedups(rehearsal, target) {
-            wrong.push(format!("{target} got {total} events and {unmarked} fragments, the Director counted {made} deliveries"));
+            wrong.push(format!(
+                "{target} got {total} events and {unmarked} fragments, the Director counted {made} deliveries"
+            ));
         }
     }
     let expected = "deliveries that the Director counted are those that receivers saw";
@@ -289,7 +295,9 @@ fn balanced(life: u32, metrics: &Metrics, last: bool) -> Vec<String> {
         let of = |name| metrics.count(name, &[("device", device)]);
         let (settled, held) = (of("vmetric_device_settled_total"), of("vmetric_device_held"));
         if !near(accepted as u64, settled + held) {
-            wrong.push(format!("process {life}, device {device}: {accepted} accepted, {settled} settled, {held} held"));
+            wrong.push(format!(
+                "process {life}, device {device}: {accepted} accepted, {settled} settled, {held} held"
+            ));
         }
     }
     for (series, due) in metrics.of("vmetric_target_due_total") {

@@ -193,7 +193,9 @@ impl AnyFault {
             Self::Endpoint { fault, .. } => fault.is_instant(),
             Self::Director(fault) => matches!(
                 fault,
-                subject::Fault::ActorPanics(_) | subject::Fault::ActorErrors(_) | subject::Fault::ActorHangs(_)
+                subject::Fault::ActorPanics(_)
+                    | subject::Fault::ActorErrors(_)
+                    | subject::Fault::ActorHangs(_)
             ),
         }
     }

@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 /// The picture's width, and that of the names at its left.
 const WIDTH: f64 = 960.0;
-const LEFT: f64 = 110.0;
+const LEFT: f64 = 130.0;
 /// Height of a curve, and of a fault.
 const CURVE: f64 = 90.0;
 const FAULT: f64 = 18.0;
@@ -32,7 +32,13 @@ fn write_page(report: &Report, out: &mut String) -> std::fmt::Result {
     let (class, verdict) = if report.passed { ("ok", "passed") } else { ("no", "failed") };
     write!(out, "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{name}: {verdict}</title>")?;
     write!(out, "<style>{STYLE}</style><h1>{name}: <span class=\"{class}\">{verdict}</span></h1>")?;
-    write!(out, "<p>{}</p><p>seed {}; again: <code>{}</code></p>", escaped(&report.about), report.seed, escaped(&report.command))?;
+    write!(
+        out,
+        "<p>{}</p><p>seed {}; again: <code>{}</code></p>",
+        escaped(&report.about),
+        report.seed,
+        escaped(&report.command)
+    )?;
     picture(report, out)?;
     write!(out, "<h2>Expectations</h2><ul>")?;
     for finding in &report.findings {
@@ -42,12 +48,23 @@ fn write_page(report: &Report, out: &mut String) -> std::fmt::Result {
             Some(found) => write!(out, "<li><span class=\"no\">✗</span> {expected}: {}", escaped(found))?,
         }
     }
-    write!(out, "</ul><h2>Events</h2><table><tr><th>way<th>sent<th>due<th>acknowledged<th>delivered<th>repeated<th>lost")?;
+    write!(
+        out,
+        "</ul><h2>Events</h2><table><tr><th>way<th>sent<th>due<th>acknowledged<th>delivered<th>repeated<th>lost"
+    )?;
     write!(out, "<th>not promised<th>out of order")?;
     for way in &report.ways {
         write!(out, "<tr><td>{} → {}", escaped(&way.device), escaped(&way.target))?;
-        let numbers =
-            [way.sent, way.due, way.acknowledged, way.delivered, way.repeated, way.lost, way.unpromised, way.out_of_order];
+        let numbers = [
+            way.sent,
+            way.due,
+            way.acknowledged,
+            way.delivered,
+            way.repeated,
+            way.lost,
+            way.unpromised,
+            way.out_of_order,
+        ];
         numbers.iter().try_for_each(|number| write!(out, "<td>{number}"))?;
     }
     write!(out, "</table>")?;
@@ -86,12 +103,15 @@ fn picture(report: &Report, out: &mut String) -> std::fmt::Result {
         picture.curve(&format!("to {target}, events/s"), "#17693a", &rate(samples, delivered), &mut rows)?;
     }
     let waiting = |on_disk: bool| {
-        let at = move |sample: &Sample| sample.waiting.map(|(memory, disk)| (if on_disk { disk } else { memory }) as f64);
+        let at = move |sample: &Sample| {
+            sample.waiting.map(|(memory, disk)| (if on_disk { disk } else { memory }) as f64)
+        };
         samples.iter().map(|sample| (sample.seconds, at(sample))).collect::<Vec<_>>()
     };
     picture.curve("waits in memory", "#a5673b", &waiting(false), &mut rows)?;
     picture.curve("waits on disk", "#7a3ba5", &waiting(true), &mut rows)?;
-    let of = |value: fn(&Sample) -> f64| samples.iter().map(|s| (s.seconds, Some(value(s)))).collect::<Vec<_>>();
+    let of =
+        |value: fn(&Sample) -> f64| samples.iter().map(|s| (s.seconds, Some(value(s)))).collect::<Vec<_>>();
     picture.curve("memory, MB", "#555555", &of(|s| s.resident_bytes as f64 / 1e6), &mut rows)?;
     picture.curve("restarts", "#b3261e", &of(|s| s.restarts as f64), &mut rows)?;
     picture.axis(&mut rows)?;
@@ -100,7 +120,11 @@ fn picture(report: &Report, out: &mut String) -> std::fmt::Result {
     for fault in &report.faults {
         let (from, to) = picture.span(fault);
         let tall = picture.top - bands;
-        write!(out, "<rect x=\"{from:.1}\" y=\"{bands:.0}\" width=\"{:.1}\" height=\"{tall:.0}\" fill=\"#fbe9d0\"/>", to - from)?;
+        write!(
+            out,
+            "<rect x=\"{from:.1}\" y=\"{bands:.0}\" width=\"{:.1}\" height=\"{tall:.0}\" fill=\"#fbe9d0\"/>",
+            to - from
+        )?;
     }
     write!(out, "{rows}</svg>")
 }
@@ -121,22 +145,39 @@ impl Picture<'_> {
             let (from, to) = self.span(fault);
             let (y, text) = (self.top, escaped(&fault.what));
             let at = fault.settings.get("where").and_then(|at| at.as_str()).map(escaped).unwrap_or_default();
-            write!(out, "<rect x=\"{from:.1}\" y=\"{y:.0}\" width=\"{:.1}\" height=\"12\" fill=\"#e08a2c\"/>", to - from)?;
+            write!(
+                out,
+                "<rect x=\"{from:.1}\" y=\"{y:.0}\" width=\"{:.1}\" height=\"12\" fill=\"#e08a2c\"/>",
+                to - from
+            )?;
             let (anchor, x) = if to > WIDTH * 0.7 { ("end", from - 4.0) } else { ("start", to + 4.0) };
-            write!(out, "<text x=\"{x:.1}\" y=\"{:.0}\" text-anchor=\"{anchor}\">{text} {at}</text>", y + 10.0)?;
+            write!(
+                out,
+                "<text x=\"{x:.1}\" y=\"{:.0}\" text-anchor=\"{anchor}\">{text} {at}</text>",
+                y + 10.0
+            )?;
             self.top += FAULT;
         }
         self.top += 6.0;
         Ok(())
     }
 
-    fn curve(&mut self, name: &str, color: &str, points: &[(f64, Option<f64>)], out: &mut String) -> std::fmt::Result {
+    fn curve(
+        &mut self,
+        name: &str,
+        color: &str,
+        points: &[(f64, Option<f64>)],
+        out: &mut String,
+    ) -> std::fmt::Result {
         let most = points.iter().filter_map(|(_, value)| *value).fold(0.0, f64::max);
         let bottom = self.top + CURVE;
         let y = |value: f64| bottom - CURVE * value / most.max(1.0);
         write!(out, "<text x=\"0\" y=\"{:.0}\">{}</text>", self.top + 12.0, escaped(name))?;
         write!(out, "<text x=\"0\" y=\"{:.0}\" fill=\"#777\">most {}</text>", self.top + 26.0, short(most))?;
-        write!(out, "<line x1=\"{LEFT}\" y1=\"{bottom:.0}\" x2=\"{WIDTH}\" y2=\"{bottom:.0}\" stroke=\"#ccc\"/>")?;
+        write!(
+            out,
+            "<line x1=\"{LEFT}\" y1=\"{bottom:.0}\" x2=\"{WIDTH}\" y2=\"{bottom:.0}\" stroke=\"#ccc\"/>"
+        )?;
         // Where nothing is known the line has a gap.
         for part in points.split(|(_, value)| value.is_none()).filter(|part| !part.is_empty()) {
             write!(out, "<polyline fill=\"none\" stroke=\"{color}\" stroke-width=\"1.3\" points=\"")?;
@@ -154,7 +195,12 @@ impl Picture<'_> {
         let step = step.into_iter().find(|step| self.seconds / step <= 12.0).unwrap_or(7200.0);
         let mut at = 0.0;
         while at <= self.seconds {
-            write!(out, "<text x=\"{:.1}\" y=\"{:.0}\" text-anchor=\"middle\">{at} s</text>", self.x(at), self.top - 6.0)?;
+            write!(
+                out,
+                "<text x=\"{:.1}\" y=\"{:.0}\" text-anchor=\"middle\">{at} s</text>",
+                self.x(at),
+                self.top - 6.0
+            )?;
             at += step;
         }
         Ok(())

@@ -145,7 +145,14 @@ fn chosen<'a>(weights: &[(&'a str, f64)], rng: &Rng) -> &'a str {
 /// The settings of a fault, drawn; none when there is nothing that it could hit.
 fn settings(name: &str, reach: &Reach, rng: &Rng) -> Option<Map<String, Json>> {
     let one = |of: &[String]| Some(of.get(rng.below(of.len() as u64) as usize)?.clone());
-    let actors = ["targets/*/sender-*", "targets/*/writer", "lanes/*/router", "lanes/*/stage-*", "devices/*", "devices/*/connection-*"];
+    let actors = [
+        "targets/*/sender-*",
+        "targets/*/writer",
+        "lanes/*/router",
+        "lanes/*/stage-*",
+        "devices/*",
+        "devices/*/connection-*",
+    ];
     let json = match name {
         "link_delay" => json!({"where": one(&reach.linked)?, "by": "50ms", "jitter": "100ms"}),
         "link_throttle" => json!({"where": one(&reach.linked)?, "bytes_per_second": 200_000}),

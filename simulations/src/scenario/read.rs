@@ -20,7 +20,10 @@ use std::time::Duration;
 pub fn file(path: &Path) -> Result<Scenario, Vec<Diagnostic>> {
     let top = || Position::new(path.into(), 1, 1);
     let text = std::fs::read_to_string(path).map_err(|e| {
-        vec![top().error(format!("the file can't be read: {e}"), "name a scenario; configs/scenarios has some")]
+        vec![
+            top()
+                .error(format!("the file can't be read: {e}"), "name a scenario; configs/scenarios has some"),
+        ]
     })?;
     let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     text_of(path, &name, &text)
@@ -37,7 +40,9 @@ pub fn text_of(path: &Path, name: &str, text: &str) -> Result<Scenario, Vec<Diag
         return Err(vec![top.error("the file is empty", "write a scenario with world and load")]);
     };
     let Some(map) = node.as_map() else {
-        return Err(vec![node.error(format!("the scenario is {}", node.shown()), "write a map with world and load")]);
+        return Err(vec![
+            node.error(format!("the scenario is {}", node.shown()), "write a map with world and load"),
+        ]);
     };
     let mut mistakes = Vec::new();
     let mut top = Section::new("the scenario", map, &node.at, &mut mistakes);
@@ -213,7 +218,8 @@ impl Load {
 fn load_of(section: &mut Section, folder: &Path) -> Load {
     let usual = Load::usual();
     let names = Texts::names();
-    let known = |node: &Node| node.as_text().filter(|name| names.split(", ").any(|n| n == *name)).map(str::to_owned);
+    let known =
+        |node: &Node| node.as_text().filter(|name| names.split(", ").any(|n| n == *name)).map(str::to_owned);
     Load {
         length: section.span("length").filter(|length| !length.is_zero()).unwrap_or(usual.length),
         rate: section.number("rate").unwrap_or(usual.rate),
@@ -277,7 +283,8 @@ fn bytes(node: &Node) -> Option<u64> {
 
 fn fault(node: &Node, mistakes: &mut Vec<Diagnostic>) -> Option<Planned> {
     let Some(map) = node.as_map() else {
-        mistakes.push(node.error(format!("the fault is {}", node.shown()), "write a map with at, for and what"));
+        mistakes
+            .push(node.error(format!("the fault is {}", node.shown()), "write a map with at, for and what"));
         return None;
     };
     let mut section = Section::new("the fault", map, &node.at, mistakes);
@@ -301,7 +308,8 @@ fn fault(node: &Node, mistakes: &mut Vec<Diagnostic>) -> Option<Planned> {
     match read {
         Ok(fault) => {
             if length.is_zero() && !fault.is_instant() {
-                mistakes.push(node.error(format!("{what} has no \"for\""), "write for: and how long it lasts"));
+                mistakes
+                    .push(node.error(format!("{what} has no \"for\""), "write for: and how long it lasts"));
             }
             Some(Planned { at, length, every, fault })
         }
@@ -323,7 +331,9 @@ pub(crate) fn any_fault(what: &str, mut rest: serde_json::Map<String, Json>) -> 
         return Ok(AnyFault::Director(fault));
     }
     let at = rest.remove("where").and_then(|at| at.as_str().map(str::to_owned));
-    let Some(at) = at else { return Err("add where: the name of a device or target, * stands for any text".to_owned()) };
+    let Some(at) = at else {
+        return Err("add where: the name of a device or target, * stands for any text".to_owned());
+    };
     let json = Json::Object(rest);
     if LinkFault::NAMES.contains(&what) {
         return Ok(AnyFault::Link { to: at, fault: exact(&json)? });
@@ -336,7 +346,8 @@ fn exact<T: DeserializeOwned + Serialize>(json: &Json) -> Result<T, String> {
     let value: T = decode(json)?;
     let (known, given) = (serde_json::to_value(&value).ok(), json.as_object());
     let known = known.as_ref().and_then(Json::as_object);
-    let extra = given.into_iter().flatten().find(|(key, _)| known.is_none_or(|known| !known.contains_key(*key)));
+    let extra =
+        given.into_iter().flatten().find(|(key, _)| known.is_none_or(|known| !known.contains_key(*key)));
     match extra {
         Some((key, _)) => Err(format!("remove {key}, which it does not have")),
         None => Ok(value),
@@ -388,7 +399,6 @@ pub(crate) fn json(node: &Node) -> Json {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -432,7 +442,7 @@ mod tests {
             "day.yml:6:5: link_down has no \"for\"; write for: and how long it lasts",
             "day.yml:7:5: the fault link_down is not understood; ",
             "day.yml:8:5: the fault link_down is not understood; add where: ",
-            "day.yml:10:16: the expectation is not understood; unknown variant `flies`",
+            "day.yml:10:17: the expectation is not understood; unknown variant `flies`",
             "day.yml:9:1: \"wishes\" of the scenario is not known; the scenario knows name, about, world",
         ];
         for wanted in wanted {

@@ -198,9 +198,15 @@ impl Report {
         writeln!(out, "\nprocesses")?;
         for process in &self.processes {
             let ProcessReport { number, end, peak_bytes, cpu_seconds, left, kept } = process;
-            write!(out, "  {number}: {end}, at most {} MB, {cpu_seconds:.1} s of CPU", peak_bytes / 1_000_000)?;
+            write!(
+                out,
+                "  {number}: {end}, at most {} MB, {cpu_seconds:.1} s of CPU",
+                peak_bytes / 1_000_000
+            )?;
             match (left, kept) {
-                (Some(left), Some(kept)) => writeln!(out, ", left {left} events behind, {kept} in its journal")?,
+                (Some(left), Some(kept)) => {
+                    writeln!(out, ", left {left} events behind, {kept} in its journal")?
+                }
                 _ => writeln!(out)?,
             }
         }
@@ -225,7 +231,8 @@ impl Report {
         writeln!(out)?;
         for way in &self.ways {
             write!(out, "  {:width$}", format!("{} -> {}", way.device, way.target))?;
-            let Way { sent, due, acknowledged, delivered, repeated, lost, unpromised, out_of_order, .. } = way;
+            let Way { sent, due, acknowledged, delivered, repeated, lost, unpromised, out_of_order, .. } =
+                way;
             for number in [sent, due, acknowledged, delivered, repeated, lost, unpromised, out_of_order] {
                 write!(out, " {number:>10}")?;
             }
@@ -233,7 +240,10 @@ impl Report {
         }
         for Held { target, fragments, memory, disk } in &self.held {
             if *fragments > 0 {
-                writeln!(out, "  {target}: {fragments} records without a mark, such as what a cut left of an event")?;
+                writeln!(
+                    out,
+                    "  {target}: {fragments} records without a mark, such as what a cut left of an event"
+                )?;
             }
             if memory + disk > 0 {
                 writeln!(out, "  {target}: {memory} events still wait in memory, {disk} on disk")?;

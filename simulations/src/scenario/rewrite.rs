@@ -64,7 +64,8 @@ impl File {
             if path.extension().is_some_and(|extension| extension == "csv") {
                 bail!("{}: rows are not rehearsed yet; write these devices as YAML", path.display());
             }
-            let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            let text =
+                std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
             let nodes = config::parse(&path, &text).map_err(|mistakes| {
                 let shown: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
                 anyhow::anyhow!("{}", shown.join("\n"))
@@ -91,8 +92,7 @@ impl Rewritten {
     /// When no port is free.
     pub fn new(mut files: Vec<File>, root: &Path, loopback: &Loopback) -> io::Result<Self> {
         let tls = Encrypted::of(&files);
-        let mut out =
-            Self { files: Vec::new(), devices: Vec::new(), targets: Vec::new(), notes: Vec::new() };
+        let mut out = Self { files: Vec::new(), devices: Vec::new(), targets: Vec::new(), notes: Vec::new() };
         for file in &mut files {
             for document in &mut file.documents {
                 if !matches!(document, Tree::Map(_)) {
@@ -122,7 +122,9 @@ impl Rewritten {
                 }
             }
         }
-        let Some(first) = files.first_mut().and_then(|file| file.documents.first_mut()) else { return Ok(out) };
+        let Some(first) = files.first_mut().and_then(|file| file.documents.first_mut()) else {
+            return Ok(out);
+        };
         // No port of its own: it is asked through its socket.
         *first.at("control") = Tree::of_json(&json!({"address": loopback.ip().to_string(), "port": 0}));
         out.files = files;
@@ -141,7 +143,9 @@ impl Rewritten {
             self.notes.push("credentials are those of the stand-ins".to_owned());
         }
         for kind in ["linux", "windows"] {
-            if let Some(properties) = document.get("defaults").and_then(|all| all.get(kind)?.get("properties")) {
+            if let Some(properties) =
+                document.get("defaults").and_then(|all| all.get(kind)?.get("properties"))
+            {
                 let mut properties = properties.clone();
                 sign_in(&mut properties);
                 *document.at("defaults").at(kind).at("properties") = properties;
@@ -149,7 +153,13 @@ impl Rewritten {
         }
     }
 
-    fn device(&mut self, device: &mut Tree, root: &Path, loopback: &Loopback, tls: &Encrypted) -> io::Result<()> {
+    fn device(
+        &mut self,
+        device: &mut Tree,
+        root: &Path,
+        loopback: &Loopback,
+        tls: &Encrypted,
+    ) -> io::Result<()> {
         let Some(seat) = seat(device) else { return Ok(()) };
         let Seat { name, kind, .. } = seat;
         let encrypted = tls.devices.contains(&kind) || is_encrypted(device);
@@ -182,7 +192,8 @@ impl Rewritten {
                 if encrypted {
                     certificates(properties, true);
                 }
-                let scheme = properties.get("authentication").and_then(|all| all.get("type")).and_then(Tree::text);
+                let scheme =
+                    properties.get("authentication").and_then(|all| all.get("type")).and_then(Tree::text);
                 if scheme == Some("hmac") {
                     for key in ["authentication", "hmac"] {
                         properties.remove(key);
@@ -202,7 +213,8 @@ impl Rewritten {
             properties.set("password", WINDOWS_USER.1);
             properties.set("start", "oldest");
             if properties.remove("tls") {
-                self.notes.push(format!("device {name}: the stand-in has no certificate, messages are sealed"));
+                self.notes
+                    .push(format!("device {name}: the stand-in has no certificate, messages are sealed"));
             }
             return;
         }
@@ -215,7 +227,13 @@ impl Rewritten {
         }
     }
 
-    fn target(&mut self, target: &mut Tree, root: &Path, loopback: &Loopback, tls: &Encrypted) -> io::Result<()> {
+    fn target(
+        &mut self,
+        target: &mut Tree,
+        root: &Path,
+        loopback: &Loopback,
+        tls: &Encrypted,
+    ) -> io::Result<()> {
         let Some(mut seat) = seat(target) else { return Ok(()) };
         let (name, kind) = (seat.name.clone(), seat.kind.clone());
         let encrypted = tls.targets.contains(&kind) || is_encrypted(target);
@@ -418,9 +436,11 @@ mod tests {
                 }
                 std::fs::write(root.path().join(name), text).expect("written");
             }
-            let before = config::load(&config::Source::File(path.clone()), &|_| None).snapshot.expect("valid");
+            let before =
+                config::load(&config::Source::File(path.clone()), &|_| None).snapshot.expect("valid");
             let loaded = config::load(&config::Source::Folder(root.path().to_owned()), &|_| None);
-            let after = loaded.snapshot.unwrap_or_else(|| panic!("{}: {:#?}", path.display(), loaded.diagnostics));
+            let after =
+                loaded.snapshot.unwrap_or_else(|| panic!("{}: {:#?}", path.display(), loaded.diagnostics));
             assert_eq!(before.pipelines, after.pipelines, "{}", path.display());
             assert_eq!(before.routes, after.routes, "{}", path.display());
             assert_eq!(rewritten.devices.len(), after.devices.len());

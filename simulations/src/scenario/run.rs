@@ -140,11 +140,16 @@ fn refuse_unreachable(plan: &[Planned], world: &World) -> anyhow::Result<()> {
         let Some(pattern) = planned.fault.endpoints() else { continue };
         let (names, name) = (world.endpoints(), planned.fault.name());
         if !names.iter().any(|endpoint| matches(pattern, endpoint)) {
-            bail!("the fault {name} is about {pattern:?}, which is no device or target; there are {}", names.join(", "));
+            bail!(
+                "the fault {name} is about {pattern:?}, which is no device or target; there are {}",
+                names.join(", ")
+            );
         }
         let needs_link = matches!(planned.fault, AnyFault::Link { .. });
         if needs_link && !world.links.keys().any(|endpoint| matches(pattern, endpoint)) {
-            bail!("the fault {name} is about {pattern:?}, which has no link: files are on the Director's own disk");
+            bail!(
+                "the fault {name} is about {pattern:?}, which has no link: files are on the Director's own disk"
+            );
         }
     }
     Ok(())
@@ -190,7 +195,9 @@ impl Run<'_> {
             if Instant::now() > until {
                 let what = match missing.as_slice() {
                     [] => format!("{:?} events wait (in memory, on disk)", waiting(&metrics)),
-                    missing => format!("these devices took in less than they were sent: {}", missing.join(", ")),
+                    missing => {
+                        format!("these devices took in less than they were sent: {}", missing.join(", "))
+                    }
                 };
                 bail!(
                     "the first events did not arrive, with nothing wrong yet: {what}\n{}{}",
@@ -224,10 +231,12 @@ impl Run<'_> {
         let mut feeding = Vec::new();
         for source in &world.sources {
             let (quota, origin) = (source.quota.clone(), Arc::clone(&source.origin));
-            let (rate, length) = (load.rate * self.share(source) / shares.max(f64::MIN_POSITIVE), load.length);
+            let (rate, length) =
+                (load.rate * self.share(source) / shares.max(f64::MIN_POSITIVE), load.length);
             feeding.push(tokio::spawn(async move { quota.run(rate, length, || origin.sent()).await }));
         }
         let mut happening = Vec::new();
+        let alone = Arc::default();
         for planned in plan {
             let fault = Fault {
                 world: Arc::clone(&world),
@@ -236,10 +245,13 @@ impl Run<'_> {
                 active: Arc::clone(&self.active),
                 keys: Arc::clone(&self.keys),
                 written: self.scenario.faults.contains(planned),
+                alone: Arc::clone(&alone),
             };
             happening.push(tokio::spawn(fault.happen()));
         }
-        while feeding.iter().any(|task| !task.is_finished()) || happening.iter().any(|task| !task.is_finished()) {
+        while feeding.iter().any(|task| !task.is_finished())
+            || happening.iter().any(|task| !task.is_finished())
+        {
             self.progress("load", began.elapsed(), load.length);
             self.picture(&mut first_trees).await;
             sleep(LOOK * 2).await;
@@ -278,11 +290,7 @@ impl Run<'_> {
             lives: world.subject.lives(),
             trees: (before, last_tree),
             corrupted: world.links.values().map(|link| link.corrupted()).sum(),
-            came: world
-                .sinks
-                .iter()
-                .map(|sink| Arrived::of(&sink.target, &sink.deliveries))
-                .collect(),
+            came: world.sinks.iter().map(|sink| Arrived::of(&sink.target, &sink.deliveries)).collect(),
             sent: world.sources.iter().map(sent).collect(),
             keyed: keyed(&world),
             notes,
@@ -343,7 +351,8 @@ impl Run<'_> {
         for source in &self.world.sources {
             for sink in &self.world.sinks {
                 let key = (source.device.clone(), sink.target.clone());
-                let Some(by_text) = routed.get(&key).filter(|by_text| by_text.iter().any(|times| *times > 0)) else {
+                let Some(by_text) = routed.get(&key).filter(|by_text| by_text.iter().any(|times| *times > 0))
+                else {
                     continue;
                 };
                 let fate = Fate::of(&source.origin, &sink.deliveries, by_text, holes == Holes::AreLosses);
@@ -419,7 +428,8 @@ fn keyed(world: &World) -> Vec<String> {
 }
 
 fn unrouted(world: &World, routed: &Routed) -> Vec<String> {
-    let leads = |device: &str| routed.iter().any(|((from, _), by)| from == device && by.iter().any(|n| *n > 0));
+    let leads =
+        |device: &str| routed.iter().any(|((from, _), by)| from == device && by.iter().any(|n| *n > 0));
     let without = world.sources.iter().filter(|source| !leads(&source.device));
     without.map(|source| format!("events of {} arrive nowhere that can be seen", source.device)).collect()
 }
@@ -427,7 +437,9 @@ fn unrouted(world: &World, routed: &Routed) -> Vec<String> {
 /// Who says that they are in trouble.
 fn trouble(tree: &Tree) -> String {
     let troubled = tree.nodes.iter().filter(|node| node.trouble);
-    troubled.map(|node| format!("{}: {}\n", node.path, node.condition.as_deref().unwrap_or_default())).collect()
+    troubled
+        .map(|node| format!("{}: {}\n", node.path, node.condition.as_deref().unwrap_or_default()))
+        .collect()
 }
 
 /// The end of a log.
@@ -446,12 +458,18 @@ struct Fault {
     keys: Arc<AtomicU64>,
     /// It stands in the scenario.
     written: bool,
+    /// Held by a fault that goes alone.
+    alone: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Fault {
     /// Drawn faults may find nobody to strike; those of a scenario have to.
     async fn happen(self) -> Happened {
         tokio::time::sleep_until(self.began + self.planned.at).await;
+        let _alone = match &self.planned.fault {
+            AnyFault::Director(fault) if goes_alone(fault) => Some(self.alone.lock().await),
+            _ => None,
+        };
         let began = self.began.elapsed().as_secs_f64();
         self.active.lock().push(self.planned.fault.name());
         let outcome = match self.planned.every {
@@ -548,7 +566,9 @@ impl Fault {
         for sink in self.world.sinks.iter().filter(|sink| matches(pattern, &sink.target)) {
             sink.mood.end(key);
             // Whoever is connected under the wrong terms has to come again.
-            if let (Some(LinkFault::LinkReset), Some(link)) = (fault.on_link(), self.world.links.get(&sink.target)) {
+            if let (Some(LinkFault::LinkReset), Some(link)) =
+                (fault.on_link(), self.world.links.get(&sink.target))
+            {
                 link.begin(key, LinkFault::LinkReset);
             }
         }
@@ -556,6 +576,13 @@ impl Fault {
             off_host(source, fault);
         }
     }
+}
+
+/// A process that starts is not stopped before it is ready, and finds a configuration without mistakes: one such fault
+/// waits for the other.
+fn goes_alone(fault: &subject::Fault) -> bool {
+    let broken = matches!(fault, subject::Fault::ConfigurationBroken(_) | subject::Fault::MemoryLimited(_));
+    fault.stops_the_process() || broken
 }
 
 /// How often a fault of actors is to strike.

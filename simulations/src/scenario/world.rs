@@ -167,7 +167,8 @@ impl World {
         };
         let mut hosts = BTreeMap::new();
         for seat in &rewritten.devices {
-            let host = building.host(seat).await.with_context(|| format!("cannot stand in for {}", seat.name))?;
+            let host =
+                building.host(seat).await.with_context(|| format!("cannot stand in for {}", seat.name))?;
             hosts.insert(seat.name.clone(), host);
         }
         let subject = Subject::new(building.setup(&rewritten, &hosts, &root, means)?)?;
@@ -298,7 +299,8 @@ impl Building<'_> {
             super::AnyFault::Director(fault) => fault.needs_power_cuts(),
             super::AnyFault::Link { .. } | super::AnyFault::Endpoint { .. } => false,
         };
-        let drawn = |random: &super::Random| random.weights.get("power_cut").is_some_and(|weight| *weight > 0.0);
+        let drawn =
+            |random: &super::Random| random.weights.get("power_cut").is_some_and(|weight| *weight > 0.0);
         if self.scenario.faults.iter().any(cuts) || self.scenario.random.as_ref().is_some_and(drawn) {
             setup = setup.power_cuts();
         }
@@ -412,9 +414,8 @@ impl Building<'_> {
         texts: Arc<Texts>,
     ) -> anyhow::Result<StreamSender> {
         let framing = match &connections.framing {
-            config::device::Framing::Auto { delimiter } | config::device::Framing::Delimiter { delimiter } => {
-                Framing::Delimiter(delimiter.clone())
-            }
+            config::device::Framing::Auto { delimiter }
+            | config::device::Framing::Delimiter { delimiter } => Framing::Delimiter(delimiter.clone()),
             config::device::Framing::Octet => Framing::Octet,
         };
         let tls = connections.tls.as_ref().map(|_| self.certificates.client()).transpose()?;

@@ -33,7 +33,9 @@ impl Tree {
 
     pub(crate) fn of_json(json: &Json) -> Self {
         match json {
-            Json::Object(map) => Self::Map(map.iter().map(|(key, value)| (key.clone(), Self::of_json(value))).collect()),
+            Json::Object(map) => {
+                Self::Map(map.iter().map(|(key, value)| (key.clone(), Self::of_json(value))).collect())
+            }
             Json::Array(items) => Self::List(items.iter().map(Self::of_json).collect()),
             Json::String(text) => Self::Quoted(text.clone()),
             other => Self::Plain(other.to_string()),
@@ -140,7 +142,8 @@ mod tests {
                     text: |\n  several\n  lines\nempty:\nplain: a long plain ${TEXT} here\n";
         let nodes = config::parse(Path::new("a.yml"), text).expect("YAML");
         let written = Tree::of(&nodes[0]).yaml();
-        let again = config::parse(Path::new("b.yml"), &written).unwrap_or_else(|e| panic!("{e:?}\n{written}"));
+        let again =
+            config::parse(Path::new("b.yml"), &written).unwrap_or_else(|e| panic!("{e:?}\n{written}"));
         assert_eq!(nodes, again, "{written}");
     }
 }

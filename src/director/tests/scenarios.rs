@@ -30,7 +30,11 @@ impl Rehearsals {
                         command.args(&flags).stdin(Stdio::null()).env("RUST_BACKTRACE", "0");
                         let output = command.output().expect("it runs");
                         if !output.status.success() {
-                            let text = format!("== {name}\n{}{}", support::stdout(&output), support::stderr(&output));
+                            let text = format!(
+                                "== {name}\n{}{}",
+                                support::stdout(&output),
+                                support::stderr(&output)
+                            );
                             failed.lock().expect("unpoisoned").push(text);
                         }
                     }
@@ -74,7 +78,10 @@ fn any_day_is_survived_with_configurations_of_any_kind() {
     for configuration in ["configs/quickstart.yml", "configs/edge.yml", "configs/hub.yml"] {
         for seed in 1..=3 {
             let mut flags = scenario(&repository(ANY_DAY), seed);
-            flags.extend(["-config-path".to_owned(), repository(configuration).to_string_lossy().into_owned()]);
+            flags.extend([
+                "-config-path".to_owned(),
+                repository(configuration).to_string_lossy().into_owned(),
+            ]);
             all.push((format!("{configuration}, seed {seed}"), flags));
         }
     }
@@ -85,7 +92,8 @@ fn any_day_is_survived_with_configurations_of_any_kind() {
 fn a_scenario_with_mistakes_is_refused_with_their_places() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("day.yml");
-    std::fs::write(&file, "world: {from_config: all}\nfaults:\n  - {what: link_dwn, where: out}\n").expect("written");
+    std::fs::write(&file, "world: {from_config: all}\nfaults:\n  - {what: link_dwn, where: out}\n")
+        .expect("written");
     let output = Command::new(PROGRAM).arg("-simulate").arg(&file).output().expect("it runs");
     assert_eq!(output.status.code(), Some(3));
     let text = support::stderr(&output);
@@ -151,7 +159,8 @@ fn a_rehearsal_that_loses_events_fails_and_says_how_to_repeat_it() {
                \x20 - {at: 1s, for: 2s, what: endpoint_down, where: out}\n\
                \x20 - {at: 2s, for: 500ms, what: process_killed}\nexpect: {unpromised: 0}\n";
     std::fs::write(&file, day).expect("written");
-    let output = Command::new(PROGRAM).arg("-simulate").arg(&file).args(["-seed", "7"]).output().expect("it runs");
+    let output =
+        Command::new(PROGRAM).arg("-simulate").arg(&file).args(["-seed", "7"]).output().expect("it runs");
     let text = support::stdout(&output) + &support::stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("NOT   at most 0 events that nobody promised are lost"), "{text}");

@@ -169,7 +169,12 @@ pub(crate) const FLAGS: &[Flag] = &[
     flag("runs", Value("N"), Group::Simulate, "so many runs, with seeds from that one on (default: 1)"),
     flag("short", Nothing, Group::Simulate, "the short version, as the tests run it"),
     flag("shrink", Nothing, Group::Simulate, "look for the fewest faults with which it still fails"),
-    flag("report", Value("DIR"), Group::Simulate, "write reports there: text, JSON, and a page with a picture"),
+    flag(
+        "report",
+        Value("DIR"),
+        Group::Simulate,
+        "write reports there: text, JSON, and a page with a picture",
+    ),
     flag("version", Nothing, Group::General, "print the version"),
     flag(
         "compare-version",

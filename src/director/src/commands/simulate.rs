@@ -116,7 +116,8 @@ impl Asked {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let rehearsal = runtime.block_on(run::run(&self.scenario, &means, plan, show));
         line.clear();
-        let rehearsal = rehearsal.with_context(|| format!("the rehearsal of {} broke off (seed {seed})", self.file))?;
+        let rehearsal =
+            rehearsal.with_context(|| format!("the rehearsal of {} broke off (seed {seed})", self.file))?;
         runtime.shutdown_timeout(Duration::from_secs(1));
         let plan = rehearsal.faults.iter().map(|happened| happened.planned.clone()).collect();
         Ok((Report::of(&self.scenario, seed, &self.command(seed), &rehearsal), plan))
@@ -141,7 +142,8 @@ impl Asked {
         if let Some(failed) = broken {
             return Err(failed);
         }
-        let mut text = format!("it fails with {} of {} faults ({runs} runs):\nfaults:\n", fewest.len(), plan.len());
+        let mut text =
+            format!("it fails with {} of {} faults ({runs} runs):\nfaults:\n", fewest.len(), plan.len());
         for planned in &fewest {
             text.push_str(&format!("  - {}\n", planned.yaml()));
         }

@@ -1,6 +1,7 @@
 //! Simulated endpoints as a program: `simulate-endpoint windows --hosts 1000 --rate 5`.
 
 use anyhow::{Context, bail};
+use simulations::endpoints::program;
 use simulations::windows_host::{Settings, WindowsHost};
 use std::io::Write;
 use std::net::SocketAddr;
@@ -28,7 +29,8 @@ async fn main() -> anyhow::Result<()> {
     match words.next().as_deref() {
         Some("windows") => windows(asked(words)?).await,
         Some("linux") => Ok(simulations::linux_host::program::run(words).await?),
-        _ => bail!("{USAGE}"),
+        Some(kind) if program::knows(kind) => program::run(kind, words).await,
+        _ => bail!("{USAGE}\nOr: {}", program::USAGE),
     }
 }
 

@@ -230,7 +230,7 @@ impl World for PolicyWorld {
             let spec = ChildSpec::with_start("child", "simulated", Home::Control, Arc::clone(&start));
             let mut spec = spec.restart(restart);
             if bug == Some(Bug::ParksLate) {
-                spec.intensity.failures += 1;
+                spec.rules_mut().intensity.failures += 1;
             }
             let mut policy = Policy::new(&spec);
             policy.started(now);

@@ -43,6 +43,10 @@ pub(crate) enum Group {
     Pipeline,
     /// With `-generator`; in the help of that.
     Generator,
+    /// With `-simulate`; in the help of that.
+    Simulate,
+    /// For programs that rehearse failures, not for people: in no help.
+    Rehearsal,
 }
 
 impl Group {
@@ -61,6 +65,8 @@ impl Group {
             Self::General => "general",
             Self::Pipeline => "with -pipeline, and the -path or -config-path where it is",
             Self::Generator => "with -generator",
+            Self::Simulate => "with -simulate, and the -path or -config-path of what is rehearsed",
+            Self::Rehearsal => "rehearsals (docs/simulation-subject.md)",
         }
     }
 }
@@ -116,6 +122,7 @@ pub(crate) const FLAGS: &[Flag] = &[
     flag("service-name", Value("NAME"), Group::Service, "its name (default: vmetric-director)"),
     flag("pipeline", Nothing, Group::Tools, "run a pipeline on events of a file, to test it"),
     flag("generator", Nothing, Group::Tools, "send test messages"),
+    flag("simulate", Value("SCENARIO"), Group::Tools, "rehearse a bad day with a configuration"),
     flag("name", Value("NAME"), Group::Pipeline, "which pipeline; not needed where there is one only"),
     flag(
         "input",
@@ -152,6 +159,23 @@ pub(crate) const FLAGS: &[Flag] = &[
     ),
     flag("duration", Value("SECONDS"), Group::Generator, ""),
     flag("now", Nothing, Group::Generator, "time of all rounds (300), or one round only"),
+    flag(
+        "under-test",
+        Value("TERMS"),
+        Group::Rehearsal,
+        "a Director that takes orders on its standard input",
+    ),
+    flag("without", Value("DEFENCE"), Group::Rehearsal, "with -simulate: a Director that lacks it"),
+    flag("seed", Value("N"), Group::Simulate, "where chance comes from (default: another one each time)"),
+    flag("runs", Value("N"), Group::Simulate, "so many runs, with seeds from that one on (default: 1)"),
+    flag("short", Nothing, Group::Simulate, "the short version, as the tests run it"),
+    flag("shrink", Nothing, Group::Simulate, "look for the fewest faults with which it still fails"),
+    flag(
+        "report",
+        Value("DIR"),
+        Group::Simulate,
+        "write reports there: text, JSON, and a page with a picture",
+    ),
     flag("version", Nothing, Group::General, "print the version"),
     flag(
         "compare-version",

@@ -10,6 +10,7 @@ mod quarantine;
 mod replay;
 mod service;
 mod shown;
+mod simulate;
 mod spools;
 mod stats;
 mod stop;
@@ -19,17 +20,18 @@ mod version;
 
 use crate::arguments::table::Group;
 use crate::arguments::{Arguments, Mistake, help};
-use crate::daemon;
+use crate::daemon::{self, Surroundings};
 use crate::exit::Exit;
 use crate::failed::Failed;
 use crate::place::Place;
+use crate::under_test;
 use std::io::{self, Write};
 
 /// A command: the flag that asks for it, and what it does.
 type Command = (&'static str, fn(&Arguments, &Place) -> Result<Exit, Failed>);
 
 /// Those that exclude each other.
-const COMMANDS: [Command; 20] = [
+const COMMANDS: [Command; 22] = [
     ("help", |_, _| say(&help::page())),
     ("version", |_, _| version::version()),
     ("compare-version", |arguments, _| version::compare(arguments)),
@@ -50,13 +52,16 @@ const COMMANDS: [Command; 20] = [
     ("replay", replay::replay),
     ("service", service::service),
     ("generator", |arguments, _| generator::generator(arguments)),
+    ("simulate", simulate::simulate),
+    ("under-test", under_test::run),
 ];
 
 /// Does what the command line asks for.
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failed> {
     let place = Place::of(arguments);
     if arguments.has("help") {
-        let tool = [("pipeline", Group::Pipeline), ("generator", Group::Generator)];
+        let tool =
+            [("pipeline", Group::Pipeline), ("generator", Group::Generator), ("simulate", Group::Simulate)];
         if let Some((_, group)) = tool.iter().find(|(tool, _)| arguments.has(tool)) {
             return say(&help::of(*group));
         }
@@ -68,7 +73,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failed> {
             anyhow::anyhow!("-{first} and -{second} exclude each other; choose one"),
         )),
         (Some((_, command)), None) => command(arguments, &place),
-        (None, _) => daemon::run(&place),
+        (None, _) => daemon::run(&place, Surroundings::default()),
     }
 }
 

@@ -39,6 +39,13 @@ fn assert_complete(text: &str) {
     assert_eq!(text.lines().count() as u64, COUNT);
 }
 
+/// Whether a part of the target is in trouble and says this.
+fn says(director: &Director, wanted: &str) -> bool {
+    let nodes = director.tree().nodes();
+    let of_target = nodes.iter().filter(|node| node.path.starts_with("targets/out/") && node.trouble);
+    of_target.filter_map(|node| node.condition.as_deref()).any(|text| text.contains(wanted))
+}
+
 /// A small file system of its own, unmounted at the end.
 struct Small(PathBuf);
 
@@ -77,10 +84,7 @@ async fn a_file_on_a_full_file_system_gets_everything_once_when_there_is_space()
     let all = || out.flow.delivered.get() + out.flow.spooled.get() == COUNT;
     until("all is in the file or on disk", || all() && director.inventory().held() == 0).await;
     assert!(out.spool.flow.held() > 0, "the file system is full");
-    assert!(director.tree().nodes().iter().any(|node| {
-        let condition = node.condition.as_deref().unwrap_or_default();
-        node.path.starts_with("targets/out/") && condition.contains("space")
-    }));
+    until("it says so", || says(&director, "make room")).await;
     small.resize("size=64m");
     until("all is delivered", || out.spool.flow.held() == 0).await;
     assert_eq!(director.stop().await.events, 0);
@@ -105,15 +109,8 @@ async fn where_the_spools_disk_is_full_too_sources_wait_and_all_goes_on_by_itsel
     let director = Director::start(snapshot(&configuration(from, &folder)), options).await.expect("started");
     send(from);
     let device = director.inventory().device("in").expect("configured");
-    let in_trouble = || {
-        let nodes = director.tree().nodes();
-        let waits = |node: &actors::child::NodeView| {
-            node.path.starts_with("targets/out/")
-                && node.condition.as_deref().is_some_and(|text| text.contains("full"))
-        };
-        nodes.iter().any(waits)
-    };
-    until("the disk is full", in_trouble).await;
+    until("the file can't be written", || says(&director, "make room")).await;
+    until("nor the spool", || says(&director, "free disk space")).await;
     assert!(device.flow.held() > 0, "sources wait");
     disk.set_capacity(1 << 30);
     until("all is taken in", || device.flow.accepted.get() == COUNT).await;

@@ -34,8 +34,8 @@ fn configuration(level: &str, ports: [u16; 4], batch_time: u64) -> String {
     format!(
         "persistent_storage: {{status: true, {level}min_free: 0}}\ndevices:\n  \
          - {{id: 1, name: in, type: tcp, properties: {{address: 127.0.0.1, port: {from}}}}}\ntargets:\n{}{}  \
-         - {{name: slow, type: http, batch_size: 100, batch_time: {batch_time}, properties: \
-         {{url: \"http://127.0.0.1:{slow}/\", format: message, ordering: strict}}}}\n\
+         - {{name: slow, type: http, properties: {{url: \"http://127.0.0.1:{slow}/\", \
+         format: message, ordering: strict, batch_size: 100, batch_time: {batch_time}}}}}\n\
          routes:\n  - {{name: all, targets: [up, down, slow]}}\n",
         tcp("up", up),
         tcp("down", down)

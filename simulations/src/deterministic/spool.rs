@@ -24,6 +24,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
+/// Memory for what is read back: more than a spool takes, since nobody shares it.
+const READ_BACK_BYTES: u64 = 24 << 20;
 const SEGMENT: u64 = 32 << 10;
 
 /// See the module.
@@ -212,7 +214,8 @@ impl SpoolWorld {
             rng: chance.fork(&format!("life from {from}")),
         };
         let target = Target::new("out");
-        let spool = Spool::new(Arc::clone(&target), settings.clone(), environment);
+        let spool =
+            Spool::new(Arc::clone(&target), settings.clone(), environment, &Budget::new(READ_BACK_BYTES));
         let (sender, source) = (Arc::<Sender>::default(), Source::new(&target, from));
         spool.bind(0, 1, Arc::clone(&sender) as Arc<dyn Door>);
         Life { target, spool, sender, source }

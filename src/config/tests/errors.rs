@@ -343,6 +343,13 @@ fn keys_that_the_product_ignores_are_errors() {
            too, since it needs persistent storage",
         ],
     );
+    says(
+        "queue: {limit: 3600}\npersistent_storage: {status: true, keep_for: 2h}\n",
+        &[
+            "a.yml:2:46: \"persistent_storage.keep_for\" of the configuration is \"2h\"; write at most queue.limit, which \
+           is 3600 s, or make that longer: older segments are dropped",
+        ],
+    );
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn the_service_has_all_its_fields() {
 director: {id: 7, status: false}
 listen: {address: 127.0.0.1}
 queue: {limit: 3600}
-persistent_storage: {status: true, crash_resistance: true}
+persistent_storage: {status: true, crash_resistance: true, max_size: 1GiB, min_free: 0, keep_for: 30m}
 debug: {level: 5, console: {status: true}, log: {status: true}}
 control: {address: '::1', port: 0}
 memory: {budget: 32MB}
@@ -82,6 +82,9 @@ environments: [{name: '0', clusters: [{name: c, type: director, nodes: [{name: n
     assert_eq!(service.listen_address.to_string(), "127.0.0.1");
     assert_eq!(service.queue_limit, Duration::from_secs(3600));
     assert_eq!(service.persistent_storage, PersistentStorage::Synced);
+    let limits = service.storage_limits;
+    assert_eq!((limits.max_bytes, limits.min_free_bytes), (1 << 30, 0));
+    assert_eq!(limits.keep_for, Duration::from_secs(1800));
     assert_eq!(service.debug, Debug { level: 5, console: true, log: true });
     assert_eq!(service.control.unwrap().to_string(), "[::1]:0");
     assert_eq!(service.memory_budget_bytes, 32_000_000);

@@ -267,7 +267,8 @@ impl State {
         if self.scheduled || self.closing {
             return false;
         }
-        if self.mode == Mode::Spooling && self.is_read() && self.return_after.is_none_or(|at| at <= now) {
+        let all_read = self.is_read() && self.queue.is_empty();
+        if self.mode == Mode::Spooling && all_read && self.return_after.is_none_or(|at| at <= now) {
             let oldest = self.in_hands.first_key_value().and_then(|(_, ticket)| self.flights.get(ticket));
             if oldest.is_none_or(|flight| now.saturating_duration_since(flight.since) < BRISK) {
                 self.mode = Mode::Returning { since: now };

@@ -204,6 +204,16 @@ impl Disk for FaultyDisk {
         self.inner.list(folder)
     }
 
+    fn folders(&self, folder: &Path) -> io::Result<Vec<String>> {
+        self.faults.suffer(Kind::Read, folder, none)?;
+        self.inner.folders(folder)
+    }
+
+    fn remove_folder(&self, folder: &Path) -> io::Result<()> {
+        self.faults.suffer(Kind::Write, folder, none)?;
+        self.inner.remove_folder(folder)
+    }
+
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         self.faults.suffer(Kind::Sync, folder, none)?;
         self.inner.sync_folder(folder)

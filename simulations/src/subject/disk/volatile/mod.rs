@@ -177,6 +177,16 @@ impl Disk for VolatileDisk {
         Ok(all.into_iter().map(|(name, len)| Entry { name, len }).collect())
     }
 
+    fn folders(&self, folder: &Path) -> io::Result<Vec<String>> {
+        self.0.inner.folders(folder)
+    }
+
+    /// Folders are durable at once, as when they are created, and so is that their files are gone.
+    fn remove_folder(&self, folder: &Path) -> io::Result<()> {
+        self.keep_names(folder)?;
+        self.0.inner.remove_folder(folder)
+    }
+
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         if self.0.careless == Careless::Folders { Ok(()) } else { self.keep_names(folder) }
     }

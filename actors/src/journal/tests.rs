@@ -215,7 +215,8 @@ fn what_was_resumed_and_is_resumed_once_more_is_owed_to_the_same() {
         let (house, found) = open(&disk, Level::Written, &["out", "late"]);
         assert_eq!(found.owed.len(), 1);
         let flow_of = Arc::new(|_, _: &str| Arc::default());
-        let backlog = Backlog::new(house.custody.clone(), found, house.lanes.clone(), 1 << 30, flow_of);
+        let backlog =
+            Backlog::new(house.custody.clone(), found, house.lanes.clone(), &Budget::new(1 << 30), flow_of);
         for next in backlog.read().expect("read") {
             let hold = backlog.share().try_take(next.bytes()).expect("there is room");
             backlog.dispatch(next, hold);

@@ -25,6 +25,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 const SEGMENT: u64 = 32 << 10;
+/// Memory for what is read back; each spool has a little of its own beside it.
+const READ_BACK_BYTES: u64 = 32 << 10;
 
 /// See the module.
 pub struct SpoolWorld {
@@ -214,7 +216,8 @@ impl SpoolWorld {
             rng: chance.fork(&format!("life from {from}")),
         };
         let target = Target::new("out");
-        let spool = Spool::new(Arc::clone(&target), settings.clone(), environment);
+        let memory = Budget::new(READ_BACK_BYTES);
+        let spool = Spool::new(Arc::clone(&target), settings.clone(), environment, &memory);
         let (sender, source) = (Arc::<Sender>::default(), Source::new(&target, from));
         spool.bind(0, 1, Arc::clone(&sender) as Arc<dyn Door>);
         Life { target, spool, sender, source }

@@ -30,7 +30,7 @@ fn assert_closed(mut peer: TcpStream) {
 async fn a_life_that_is_succeeded_can_do_nothing_any_more() {
     let (seat, _, _peer) = accepted();
     let Ok(Found::New(wire, call)) = seat.take(1) else { panic!("new") };
-    assert!(seat.open(1, wire, call));
+    assert!(seat.open(1, wire, *call));
     assert!(seat.with(1, |_| ()).is_some());
     assert!(matches!(seat.take(2), Ok(Found::Open(_))));
     assert!(seat.with(1, |_| ()).is_none());
@@ -43,7 +43,7 @@ async fn a_life_that_is_succeeded_can_do_nothing_any_more() {
 async fn a_connection_that_is_stuck_in_the_middle_of_a_read_is_closed_for_its_peer() {
     let (seat, device, peer) = accepted();
     let Ok(Found::New(wire, call)) = seat.take(1) else { panic!("new") };
-    assert!(seat.open(1, wire, call));
+    assert!(seat.open(1, wire, *call));
     let stuck = seat.clone();
     let held = stuck.0.sitting.lock();
     assert!(matches!(seat.take(2), Ok(Found::Over)));

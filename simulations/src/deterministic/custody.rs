@@ -178,8 +178,8 @@ impl CustodyWorld {
         let sources = (0..SOURCES).map(source).collect();
         let flow = Arc::<DeviceFlow>::default();
         let flow_of = Arc::new(move |_, _: &str| Arc::clone(&flow));
-        let backlog =
-            Backlog::new(custody.clone(), found, lanes.clone(), &Budget::new(BACKLOG_BYTES), flow_of);
+        let memory = Budget::new(BACKLOG_BYTES);
+        let backlog = Backlog::new(custody.clone(), found, lanes.clone(), &memory, flow_of);
         Life { lanes, custody, router, targets, sources, backlog, read: VecDeque::new() }
     }
 

@@ -9,7 +9,7 @@ use super::samples::{Kept, Sampler, waiting};
 use super::strike::Fault;
 use super::world::{Host, Means, Source, World};
 use super::{AnyFault, Planned, Scenario};
-use crate::account::{Deliveries, Fate};
+use crate::account::{Deliveries, Fate, Promise};
 use crate::subject::tree::matches;
 use crate::subject::{Life, Tree};
 use anyhow::{Context, bail};
@@ -180,7 +180,11 @@ impl Run<'_> {
             let missing: Vec<&str> = world
                 .sources
                 .iter()
-                .filter(|source| accepted(&source.device, &metrics) < source.origin.texts as u64)
+                .filter(|source| {
+                    let texts = source.origin.texts as u64;
+                    let confirmed = source.origin.promise != Promise::Confirmed || sent(source).2 >= texts;
+                    accepted(&source.device, &metrics) < texts || !confirmed
+                })
                 .map(|source| source.device.as_str())
                 .collect();
             let still = still.is(self.totals(), STILL);
@@ -191,7 +195,10 @@ impl Run<'_> {
                 let what = match missing.as_slice() {
                     [] => format!("{:?} events wait (in memory, on disk)", waiting(&metrics)),
                     missing => {
-                        format!("these devices took in less than they were sent: {}", missing.join(", "))
+                        format!(
+                            "these devices took in, or confirmed, less than they were sent: {}",
+                            missing.join(", ")
+                        )
                     }
                 };
                 bail!(

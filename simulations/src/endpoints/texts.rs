@@ -116,7 +116,7 @@ impl Texts {
 
     fn form_of(&self, mark: Mark) -> Form {
         match self.form {
-            Form::Syslog if mark.number % 2 == 0 => Form::Rfc5424,
+            Form::Syslog if mark.number.is_multiple_of(2) => Form::Rfc5424,
             form => form,
         }
     }

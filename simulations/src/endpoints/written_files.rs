@@ -29,6 +29,8 @@ struct Reading {
     file: File,
     at: u64,
     records: Records,
+    /// What two files hold is read in any order.
+    connection: u32,
 }
 
 /// Device and number.
@@ -45,7 +47,7 @@ fn look(folder: &Path, reading: &mut HashMap<Inode, Reading>, deliveries: &Deliv
         let metadata = file.metadata()?;
         let open = reading.entry((metadata.dev(), metadata.ino())).or_insert_with(|| {
             let records = Records::new(Framing::Delimiter(b"\n".to_vec()));
-            Reading { file, at: 0, records }
+            Reading { file, at: 0, records, connection: deliveries.connection() }
         });
         open.read(deliveries)?;
     }
@@ -64,7 +66,7 @@ impl Reading {
             }
             self.at += length as u64;
             self.records.find(&buffer[..length], &mut found);
-            deliveries.note(0, &found);
+            deliveries.note(self.connection, &found);
             deliveries.note_unmarked(self.records.take_unmarked());
             found.clear();
         }

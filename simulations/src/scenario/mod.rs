@@ -13,10 +13,12 @@ pub mod judge;
 pub mod page;
 pub mod plan;
 pub mod read;
+mod receiving;
 pub mod report;
 pub mod rewrite;
 pub mod run;
 pub mod samples;
+mod strike;
 pub mod world;
 mod yaml_text;
 

@@ -1,5 +1,6 @@
 //! The world of a rehearsal: the Director under test, its stand-ins, and the links between them.
 
+use super::receiving::Receiving;
 use super::rewrite::{self, FOLDER, File, Rewritten, Seat};
 use super::{Scenario, WorldSource};
 use crate::account::{Accounts, Deliveries, Origin, Promise};
@@ -10,7 +11,7 @@ use crate::endpoints::hosts::{self, LinuxLog, NextRecord};
 use crate::endpoints::mood::Mood;
 use crate::endpoints::poster::{Body, Poster};
 use crate::endpoints::quota::Quota;
-use crate::endpoints::requests::{self, Intake};
+use crate::endpoints::requests;
 use crate::endpoints::stream_sender::{Dial, Framing, StreamSender};
 use crate::endpoints::texts::{Form, Texts};
 use crate::endpoints::{datagram_receiver, stream_receiver, written_files};
@@ -20,8 +21,7 @@ use crate::subject::{Defence, Setup, Subject};
 use crate::windows_host::{self, WindowsHost};
 use anyhow::{Context, bail};
 use config::device::{DeviceAuthentication, HttpFormat, SyslogTransport};
-use config::target::{SyslogTargetTransport, TargetFraming};
-use config::{Device, DeviceKind, Snapshot, Target, TargetKind};
+use config::{Device, DeviceKind, Snapshot, Target};
 use seams::Rng;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -450,39 +450,6 @@ impl Building<'_> {
             }
         });
         Ok(Some(Sink { target: name.clone(), deliveries, mood, task: task.abort_handle() }))
-    }
-}
-
-/// How a target is received.
-enum Receiving {
-    Stream(Framing, bool),
-    Requests(Intake, bool),
-    Datagrams,
-}
-
-impl Receiving {
-    fn of(kind: &TargetKind) -> Option<Self> {
-        let framing = |framing: &TargetFraming| match framing {
-            TargetFraming::Delimiter(delimiter) => Framing::Delimiter(delimiter.clone()),
-            TargetFraming::Octet => Framing::Octet,
-        };
-        Some(match kind {
-            TargetKind::Tcp(tcp) => Self::Stream(framing(&tcp.framing), tcp.tls.is_some()),
-            TargetKind::Udp(_) => Self::Datagrams,
-            TargetKind::Syslog(syslog) => match &syslog.transport {
-                SyslogTargetTransport::Udp => Self::Datagrams,
-                SyslogTargetTransport::Tcp { framing: by, tls } => Self::Stream(framing(by), tls.is_some()),
-            },
-            TargetKind::Http(http) => Self::Requests(Intake::Http, http.url.starts_with("https")),
-            TargetKind::Elastic(elastic) => {
-                let tls = elastic.endpoints.iter().any(|endpoint| endpoint.url.starts_with("https"));
-                Self::Requests(Intake::Elastic, tls)
-            }
-            TargetKind::Splunk(splunk) => {
-                Self::Requests(Intake::Splunk, splunk.endpoints.iter().any(|url| url.starts_with("https")))
-            }
-            TargetKind::Console | TargetKind::Discard | TargetKind::File(_) => return None,
-        })
     }
 }
 

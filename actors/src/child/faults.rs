@@ -6,7 +6,7 @@
 
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -30,18 +30,43 @@ pub struct Faults(Arc<Asked>);
 #[derive(Debug, Default)]
 struct Asked {
     pending: AtomicUsize,
-    list: Mutex<Vec<(String, Fault)>>,
+    list: Mutex<Vec<Pending>>,
+    numbers: AtomicU64,
     changed: Notify,
 }
 
+/// A fault that nobody carried out yet.
+#[derive(Debug)]
+struct Pending {
+    number: u64,
+    pattern: String,
+    fault: Fault,
+}
+
 impl Faults {
-    /// Asks for one fault of the first child that matches and does something.
-    pub fn inject(&self, pattern: impl Into<String>, fault: Fault) {
+    /// Asks for one fault of the first child that matches and does something. Returns its number.
+    pub fn inject(&self, pattern: impl Into<String>, fault: Fault) -> u64 {
+        let number = self.0.numbers.fetch_add(1, Relaxed);
         let mut list = self.0.list.lock();
-        list.push((pattern.into(), fault));
+        list.push(Pending { number, pattern: pattern.into(), fault });
         self.0.pending.store(list.len(), Relaxed);
         drop(list);
         self.0.changed.notify_waiters();
+        number
+    }
+
+    /// Whether the fault of this number is still to be carried out.
+    pub fn is_pending(&self, number: u64) -> bool {
+        self.0.list.lock().iter().any(|pending| pending.number == number)
+    }
+
+    /// Takes a fault back; false if it was carried out already.
+    pub fn withdraw(&self, number: u64) -> bool {
+        let mut list = self.0.list.lock();
+        let before = list.len();
+        list.retain(|pending| pending.number != number);
+        self.0.pending.store(list.len(), Relaxed);
+        list.len() < before
     }
 
     /// The fault that is meant for this child, if there is one; it is taken off the list.
@@ -50,8 +75,8 @@ impl Faults {
             return None;
         }
         let mut list = self.0.list.lock();
-        let at = list.iter().position(|(pattern, _)| matches(pattern, path))?;
-        let (_, fault) = list.remove(at);
+        let at = list.iter().position(|pending| matches(&pending.pattern, path))?;
+        let Pending { fault, .. } = list.remove(at);
         self.0.pending.store(list.len(), Relaxed);
         Some(fault)
     }
@@ -101,6 +126,16 @@ mod tests {
         assert_eq!(faults.take("targets/out/sender"), None);
         assert_eq!(faults.take("devices/in/connection-7"), Some(Fault::Panic));
         assert_eq!(faults.take("devices/in/connection-7"), None);
+    }
+
+    #[test]
+    fn a_fault_that_was_taken_back_does_not_happen() {
+        let faults = Faults::default();
+        let (first, second) = (faults.inject("a", Fault::Panic), faults.inject("a", Fault::Hang));
+        assert!(faults.withdraw(first) && !faults.is_pending(first) && faults.is_pending(second));
+        assert_eq!(faults.take("a"), Some(Fault::Hang));
+        assert!(!faults.withdraw(second));
+        assert_eq!(faults.pending(), 0);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! [`Clock`]: what time it is, by the system or by a test's hand.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
@@ -16,11 +17,16 @@ pub struct Clock(Source);
 enum Source {
     System,
     Simulated(SimulatedClock),
+    Shifted(ShiftedClock),
 }
 
 /// The hand that moves a simulated [`Clock`]. Clones move the same clock.
 #[derive(Clone, Debug)]
 pub struct SimulatedClock(Arc<Mutex<Times>>);
+
+/// The hand that shifts the wall time of a [`Clock`] that otherwise is the system's. Clones shift the same clock.
+#[derive(Clone, Debug, Default)]
+pub struct ShiftedClock(Arc<AtomicI64>);
 
 #[derive(Debug)]
 struct Times {
@@ -39,7 +45,7 @@ impl Clock {
     /// Monotonic time: never goes back, not even when the wall clock is set.
     pub fn now(&self) -> Instant {
         match &self.0 {
-            Source::System => Instant::now(),
+            Source::System | Source::Shifted(_) => Instant::now(),
             Source::Simulated(clock) => clock.0.lock().now,
         }
     }
@@ -49,6 +55,7 @@ impl Clock {
         match &self.0 {
             Source::System => SystemTime::now(),
             Source::Simulated(clock) => clock.0.lock().wall,
+            Source::Shifted(clock) => clock.wall(),
         }
     }
 
@@ -97,6 +104,32 @@ impl SimulatedClock {
     }
 }
 
+// === impl ShiftedClock ===
+
+impl ShiftedClock {
+    /// A clock that is not off.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The clock that this hand shifts.
+    pub fn clock(&self) -> Clock {
+        Clock(Source::Shifted(self.clone()))
+    }
+
+    /// Lets the wall clock be off by so many milliseconds from now on, as if somebody had set it; negative: behind.
+    pub fn set_off_by(&self, millis: i64) {
+        self.0.store(millis, Relaxed);
+    }
+
+    fn wall(&self) -> SystemTime {
+        let (now, millis) = (SystemTime::now(), self.0.load(Relaxed));
+        let shift = Duration::from_millis(millis.unsigned_abs());
+        let shifted = if millis < 0 { now.checked_sub(shift) } else { now.checked_add(shift) };
+        shifted.unwrap_or(now)
+    }
+}
+
 impl Default for SimulatedClock {
     fn default() -> Self {
         Self::new()
@@ -127,6 +160,21 @@ mod tests {
         hand.set_wall(UNIX_EPOCH);
         assert_eq!(clock.now(), now);
         assert_eq!(clock.unix_nanos(), 0);
+    }
+
+    #[test]
+    fn a_shifted_clock_is_off_by_what_it_is_told_and_only_in_its_wall_time() {
+        let hand = ShiftedClock::new();
+        let clock = hand.clock();
+        for millis in [-3_600_000, 3_600_000, 0] {
+            let (now, wall) = (Instant::now(), SystemTime::now());
+            hand.set_off_by(millis);
+            let shift = Duration::from_millis(millis.unsigned_abs());
+            let least = if millis < 0 { wall - shift } else { wall + shift };
+            let (shown, passed) = (clock.wall(), clock.now() - now);
+            let some = Duration::from_secs(1800);
+            assert!(shown.duration_since(least).is_ok_and(|off| off < some) && passed < some);
+        }
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! Whatever makes a run differ from the next one comes in through here, so that a test can
 //! replay a failure from a seed:
 //!
-//! * [`Clock`]: monotonic and wall time; [`SimulatedClock`] is advanced by hand, its wall clock can jump.
+//! * [`Clock`]: monotonic and wall time; [`SimulatedClock`] is advanced by hand, [`ShiftedClock`] is the
+//!   system's with a wall time that is off.
 //! * [`Rng`]: chance from a seed; a clone shares the sequence, a fork starts an own one.
 //! * [`Disk`] and [`DiskFile`]: the one way to files. [`RealDisk`] is the operating system;
 //!   [`SimulatedDisk`] tears, loses, fills up, fails and flips bits as it is told.
@@ -21,7 +22,7 @@ mod real_disk;
 mod rng;
 mod simulated_disk;
 
-pub use clock::{Clock, SimulatedClock};
+pub use clock::{Clock, ShiftedClock, SimulatedClock};
 pub use disk::{Disk, DiskFile, DiskLock, Entry, OpenMode, read_file, replace_file};
 #[cfg(unix)]
 pub use real_disk::RealDisk;

@@ -50,6 +50,8 @@ pub struct Options {
     pub root: PathBuf,
     /// Sizes and limits of the journal; none: the usual ones.
     pub journal: Option<journal::Options>,
+    /// Failures caused on purpose; none unless somebody asks for some.
+    pub faults: Faults,
 }
 
 impl Default for Options {
@@ -57,7 +59,7 @@ impl Default for Options {
         let lanes = std::thread::available_parallelism().map_or(1, usize::from);
         let (clock, rng) = (Clock::system(), Rng::from_system());
         let (disk, root) = (Arc::new(RealDisk), PathBuf::from("."));
-        Self { lanes, clock, rng, control: None, disk, root, journal: None }
+        Self { lanes, clock, rng, control: None, disk, root, journal: None, faults: Faults::default() }
     }
 }
 
@@ -159,7 +161,7 @@ impl Director {
             rng: options.rng,
             disk: options.disk,
             sockets: Sockets::default(),
-            faults: Faults::default(),
+            faults: options.faults,
             quarantine,
         });
         let wiring = Wiring::new(lanes.clone());

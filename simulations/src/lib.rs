@@ -1,6 +1,7 @@
 //! Simulated endpoints, faults, scenarios, and their report.
 //!
 //! * [`linux_host`]: a Linux host as SSH shows it: sign-in, a small shell and file system, a journal;
+//! * [`subject`]: the Director under test: a process of its own, with faults that reach into it;
 //! * [`windows_host`]: a Windows host as WinRM shows it: sign-in, sealed messages, subscriptions, shells, WMI;
 //! * [`deterministic`]: pure pieces in small worlds that a seed drives; [`shrink`]: the smallest plan that fails;
 //! * [`crowd`]: many of both, with faults from a seed;
@@ -13,4 +14,5 @@ pub mod crowd;
 pub mod linux_host;
 pub mod python;
 pub mod shrink;
+pub mod subject;
 pub mod windows_host;

@@ -1,7 +1,8 @@
 //! The DataStream Director: command line, process start and stop.
 //!
 //! Read in this order: [`arguments`] (what can be asked for), [`commands`] (what each flag does), [`daemon`] (the
-//! running Director), [`place`] (its folders), [`log`]. How it ends: [`exit`].
+//! running Director), [`place`] (its folders), [`log`], [`under_test`] (a Director that is told to fail). How it ends:
+//! [`exit`].
 
 #![forbid(unsafe_code)]
 
@@ -15,6 +16,7 @@ mod failed;
 mod log;
 mod place;
 mod service_manager;
+mod under_test;
 
 use exit::Exit;
 

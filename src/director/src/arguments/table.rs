@@ -43,6 +43,8 @@ pub(crate) enum Group {
     Pipeline,
     /// With `-generator`; in the help of that.
     Generator,
+    /// For programs that rehearse failures, not for people: in no help.
+    Rehearsal,
 }
 
 impl Group {
@@ -61,6 +63,7 @@ impl Group {
             Self::General => "general",
             Self::Pipeline => "with -pipeline, and the -path or -config-path where it is",
             Self::Generator => "with -generator",
+            Self::Rehearsal => "rehearsals (docs/simulation-subject.md)",
         }
     }
 }
@@ -152,6 +155,12 @@ pub(crate) const FLAGS: &[Flag] = &[
     ),
     flag("duration", Value("SECONDS"), Group::Generator, ""),
     flag("now", Nothing, Group::Generator, "time of all rounds (300), or one round only"),
+    flag(
+        "under-test",
+        Value("TERMS"),
+        Group::Rehearsal,
+        "a Director that takes orders on its standard input",
+    ),
     flag("version", Nothing, Group::General, "print the version"),
     flag(
         "compare-version",

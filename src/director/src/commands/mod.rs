@@ -19,10 +19,11 @@ mod version;
 
 use crate::arguments::table::Group;
 use crate::arguments::{Arguments, Mistake, help};
-use crate::daemon;
+use crate::daemon::{self, Surroundings};
 use crate::exit::Exit;
 use crate::failed::Failed;
 use crate::place::Place;
+use crate::under_test;
 use std::io::{self, Write};
 
 /// A command: the flag that asks for it, and what it does.
@@ -50,6 +51,7 @@ const COMMANDS: [Command; 20] = [
     ("replay", replay::replay),
     ("service", service::service),
     ("generator", |arguments, _| generator::generator(arguments)),
+    ("under-test", under_test::run),
 ];
 
 /// Does what the command line asks for.
@@ -68,7 +70,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failed> {
             anyhow::anyhow!("-{first} and -{second} exclude each other; choose one"),
         )),
         (Some((_, command)), None) => command(arguments, &place),
-        (None, _) => daemon::run(&place),
+        (None, _) => daemon::run(&place, Surroundings::default()),
     }
 }
 

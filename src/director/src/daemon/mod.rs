@@ -5,6 +5,7 @@
 
 mod reload;
 mod signals;
+mod surroundings;
 
 use crate::configuration::load;
 use crate::exit::Exit;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use supervisors::control::watcher::Known;
 use supervisors::control::{Control, Request};
 use supervisors::{Director, Inventory, Left, Options};
+pub(crate) use surroundings::Surroundings;
 use tokio::sync::mpsc;
 
 /// How often the Director looks for retired targets that are done.
@@ -32,7 +34,7 @@ const SWEEP: Duration = Duration::from_secs(1);
 const REQUESTS_WAITING: usize = 8;
 
 /// Runs a Director until it is told to stop.
-pub(crate) fn run(place: &Place) -> Result<Exit, Failed> {
+pub(crate) fn run(place: &Place, surroundings: Surroundings) -> Result<Exit, Failed> {
     let known = Known::now(&place.source);
     let (snapshot, warnings) = first_configuration(place)?;
     if !snapshot.service.status {
@@ -47,7 +49,7 @@ pub(crate) fn run(place: &Place) -> Result<Exit, Failed> {
         tracing::warn!("{warning}");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let exit = runtime.block_on(daemon(place.clone(), snapshot, known, log.clone()));
+    let exit = runtime.block_on(daemon(place.clone(), surroundings, snapshot, known, log.clone()));
     if let Err(e) = &exit {
         tracing::error!("{:#}", e.error);
     }
@@ -110,7 +112,13 @@ fn sinks(place: &Place, snapshot: &Snapshot) -> Sinks {
 }
 
 /// The main loop.
-async fn daemon(place: Place, snapshot: Snapshot, known: Known, log: Log) -> Result<Exit, Failed> {
+async fn daemon(
+    place: Place,
+    surroundings: Surroundings,
+    snapshot: Snapshot,
+    known: Known,
+    log: Log,
+) -> Result<Exit, Failed> {
     let mut signals = Signals::listen().context("cannot listen to signals")?;
     let manager = ServiceManager::from_environment(|name| std::env::var(name).ok());
     register(&log, &snapshot);
@@ -125,7 +133,8 @@ async fn daemon(place: Place, snapshot: Snapshot, known: Known, log: Log) -> Res
     };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "the Director is starting");
     let root = place.root().to_owned();
-    let options = Options { control: Some(control), root, ..Options::default() };
+    let Surroundings { disk, clock, faults, at_end } = surroundings;
+    let options = Options { control: Some(control), root, disk, clock, faults, ..Options::default() };
     let mut director = Director::start(snapshot, options).await.map_err(start_failed)?;
     let status = announce(&director);
     manager.ready(&status);
@@ -162,7 +171,10 @@ async fn daemon(place: Place, snapshot: Snapshot, known: Known, log: Log) -> Res
     };
     tracing::info!(why, "stopping: nothing more is taken in, what is held is delivered");
     manager.stopping();
-    Ok(stop(director, &mut signals, manager.alive_every.map(|every| (every, &manager))).await)
+    let (view, inventory) = (director.view().clone(), director.inventory().clone());
+    let left = stop(director, &mut signals, manager.alive_every.map(|every| (every, &manager))).await;
+    at_end(&view, left);
+    Ok(report(&inventory, left))
 }
 
 /// A journal that another process has open is a Director that runs already.
@@ -190,7 +202,7 @@ fn announce(director: &Director) -> String {
 }
 
 /// Stops in an orderly way; a second signal ends it at once.
-async fn stop(director: Director, signals: &mut Signals, alive: Option<(Duration, &ServiceManager)>) -> Exit {
+async fn stop(director: Director, signals: &mut Signals, alive: Option<(Duration, &ServiceManager)>) -> Left {
     let inventory = director.inventory().clone();
     let keep_alive = async {
         let Some((every, manager)) = alive else { return std::future::pending::<Infallible>().await };
@@ -199,15 +211,18 @@ async fn stop(director: Director, signals: &mut Signals, alive: Option<(Duration
             tokio::time::sleep(every).await;
         }
     };
-    let left = tokio::select! {
+    tokio::select! {
         left = director.stop() => left,
         () = signals.stop() => {
             tracing::warn!("told to stop a second time; ending at once");
             Left { events: inventory.held(), kept: 0 }
         }
         never = keep_alive => match never {},
-    };
-    let Left { events, kept } = left;
+    }
+}
+
+/// Says what a stopped Director leaves behind.
+fn report(inventory: &Inventory, Left { events, kept }: Left) -> Exit {
     if kept > 0 {
         tracing::info!(kept, "these events are in the journal and are delivered after the next start");
     }
@@ -215,7 +230,7 @@ async fn stop(director: Director, signals: &mut Signals, alive: Option<(Duration
         tracing::info!("stopped; everything that was taken in is settled or kept");
         return Exit::Ok;
     }
-    report_left(&inventory, events);
+    report_left(inventory, events);
     Exit::Left
 }
 

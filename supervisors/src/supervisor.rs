@@ -7,8 +7,8 @@
 use crate::policy::{Action, Policy};
 use actors::child::spec::Common;
 use actors::child::{
-    Activity, ChildName, ChildSpec, Exit, Home, Kind, Nursery, Order, Pulse, StartContext, StartError,
-    StartFn, Started, State,
+    Activity, ChildName, ChildSpec, Exit, Home, Kind, Nursery, Order, Pulse, Restart, StartContext,
+    StartError, StartFn, Started, State,
 };
 use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use std::collections::{BTreeMap, HashMap};
@@ -212,7 +212,7 @@ impl Actor for Supervisor {
 }
 
 impl Ward {
-    fn adopt(&mut self, spec: Box<ChildSpec>) {
+    fn adopt(&mut self, mut spec: Box<ChildSpec>) {
         if self.stopping_all {
             return;
         }
@@ -228,6 +228,9 @@ impl Ward {
             above => format!("{above}/{}", spec.name).into(),
         };
         self.charge.common.tree.add(&path, spec.kind);
+        if self.charge.common.faults.are_restarts_off() {
+            spec.restart = Restart::Never;
+        }
         self.adopted += 1;
         let generation = next_life(&mut self.lives);
         self.seats.insert(Arc::clone(&spec.name), self.adopted);

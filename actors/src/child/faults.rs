@@ -6,7 +6,7 @@
 
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -32,6 +32,7 @@ struct Asked {
     pending: AtomicUsize,
     list: Mutex<Vec<Pending>>,
     numbers: AtomicU64,
+    restarts_are_off: AtomicBool,
     changed: Notify,
 }
 
@@ -67,6 +68,16 @@ impl Faults {
         list.retain(|pending| pending.number != number);
         self.0.pending.store(list.len(), Relaxed);
         list.len() < before
+    }
+
+    /// Takes a defence away, to learn whether a rehearsal notices: who is adopted from now on is never started again.
+    pub fn switch_restarts_off(&self) {
+        self.0.restarts_are_off.store(true, Relaxed);
+    }
+
+    /// Whether nobody shall be started again.
+    pub fn are_restarts_off(&self) -> bool {
+        self.0.restarts_are_off.load(Relaxed)
     }
 
     /// The fault that is meant for this child, if there is one; it is taken off the list.

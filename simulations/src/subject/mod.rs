@@ -34,6 +34,6 @@ pub use fault::Fault;
 pub use life::{End, Life, Outcome, Usage};
 pub use metrics::Metrics;
 pub use running::{FaultId, Subject, SubjectError};
-pub use setup::{Setup, Terms};
+pub use setup::{Defence, Setup, Terms};
 pub use span::{Shift, Span};
 pub use tree::{Node, State, Tree};

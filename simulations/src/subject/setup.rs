@@ -24,6 +24,23 @@ pub struct Terms {
     /// Whether SIGKILL is a power cut: what was not synced is gone.
     #[serde(default)]
     pub power_cuts: bool,
+    /// A defence that this Director does not have, to learn whether a rehearsal notices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub without: Option<Defence>,
+}
+
+/// A defence that can be taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Defence {
+    /// Actors that fail are not started again.
+    Restarts,
+    /// What is written stays in the process until it is synced: gone with SIGKILL.
+    Writes,
+    /// `fdatasync` does nothing.
+    FileSyncs,
+    /// Syncing a folder does nothing: new names are not durable.
+    FolderSyncs,
 }
 
 impl Setup {
@@ -68,6 +85,13 @@ impl Setup {
     #[must_use]
     pub fn power_cuts(mut self) -> Self {
         self.terms.power_cuts = true;
+        self
+    }
+
+    /// With a defence taken away, to learn whether a rehearsal notices.
+    #[must_use]
+    pub fn without(mut self, defence: Defence) -> Self {
+        self.terms.without = Some(defence);
         self
     }
 }

@@ -16,9 +16,9 @@ use anyhow::Context;
 use rustix::process::{Signal, set_parent_process_death_signal};
 use seams::{Disk, RealDisk, Rng, ShiftedClock};
 use serde::Serialize;
-use simulations::subject::Terms;
-use simulations::subject::disk::{DiskFaults, FaultyDisk, VolatileDisk};
+use simulations::subject::disk::{Careless, DiskFaults, FaultyDisk, VolatileDisk};
 use simulations::subject::order::{Answer, Ended, Misfortune, Order, Said, Told};
+use simulations::subject::{Defence, Terms};
 use std::io::{BufRead, Write};
 use std::path::absolute;
 use std::sync::Arc;
@@ -50,7 +50,17 @@ pub(crate) fn run(arguments: &Arguments, place: &Place) -> Result<Exit, Failed> 
     let rng = Rng::seeded(terms.seed ^ u64::from(std::process::id()).rotate_left(32));
     let (clock, actors) = (ShiftedClock::new(), Faults::default());
     let disk_faults = DiskFaults::new(&root, rng.fork("failing calls"));
-    let volatile = terms.power_cuts.then(|| VolatileDisk::new(Arc::new(RealDisk), rng.fork("early writes")));
+    let careless = match terms.without {
+        Some(Defence::FileSyncs) => Careless::Files,
+        Some(Defence::FolderSyncs) => Careless::Folders,
+        Some(Defence::Restarts | Defence::Writes) | None => Careless::No,
+    };
+    if terms.without == Some(Defence::Restarts) {
+        actors.switch_restarts_off();
+    }
+    let forgets = terms.power_cuts || terms.without == Some(Defence::Writes);
+    let real = Arc::new(RealDisk);
+    let volatile = forgets.then(|| VolatileDisk::careless(real, rng.fork("early writes"), careless));
     let below: Arc<dyn Disk> = match &volatile {
         Some(volatile) => Arc::new(volatile.clone()),
         None => Arc::new(RealDisk),

@@ -12,4 +12,4 @@ mod faulty;
 mod volatile;
 
 pub use faulty::{DiskFaults, FaultyDisk};
-pub use volatile::VolatileDisk;
+pub use volatile::{Careless, VolatileDisk};

@@ -40,7 +40,20 @@ pub struct VolatileDisk(Arc<Machine>);
 struct Machine {
     inner: Arc<dyn Disk>,
     rng: Rng,
+    careless: Careless,
     names: Mutex<Names>,
+}
+
+/// Which syncs it only pretends to do, to learn whether a rehearsal notices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Careless {
+    /// None.
+    #[default]
+    No,
+    /// Those of files.
+    Files,
+    /// Those of folders.
+    Folders,
 }
 
 /// Where names differ from those of the real disk, and which file stands behind each that was used.
@@ -67,7 +80,12 @@ enum Change {
 impl VolatileDisk {
     /// A disk that keeps what is synced on this one.
     pub fn new(inner: Arc<dyn Disk>, rng: Rng) -> Self {
-        Self(Arc::new(Machine { inner, rng, names: Mutex::default() }))
+        Self::careless(inner, rng, Careless::No)
+    }
+
+    /// The same, which only pretends to do some syncs.
+    pub fn careless(inner: Arc<dyn Disk>, rng: Rng, careless: Careless) -> Self {
+        Self(Arc::new(Machine { inner, rng, careless, names: Mutex::default() }))
     }
 
     /// Makes everything durable, as the kernel does in time after the orderly end of a process.
@@ -84,8 +102,25 @@ impl VolatileDisk {
             (folders, inodes)
         };
         let files = inodes.iter().map(|inode| inode.sync()).collect::<Vec<_>>();
-        let folders = folders.iter().map(|folder| self.sync_folder(folder)).collect::<Vec<_>>();
+        let folders = folders.iter().map(|folder| self.keep_names(folder)).collect::<Vec<_>>();
         files.into_iter().chain(folders).collect()
+    }
+
+    /// Makes the names in a folder durable.
+    fn keep_names(&self, folder: &Path) -> io::Result<()> {
+        let mut names = self.0.names.lock();
+        let (durable, rest) = std::mem::take(&mut names.unsynced)
+            .into_iter()
+            .partition::<Vec<_>, _>(|change| change.folder() == Some(folder));
+        names.unsynced = rest;
+        for change in &durable {
+            change.carry_out(&*self.0.inner)?;
+        }
+        // What is gone for good is no difference any more.
+        let Names { known, unsynced, .. } = &mut *names;
+        known.retain(|path, inode| inode.is_some() || unsynced.iter().any(|change| change.names(path)));
+        drop(names);
+        self.0.inner.sync_folder(folder)
     }
 }
 
@@ -105,7 +140,8 @@ impl Disk for VolatileDisk {
             }
             (Err(e), _) => return Err(e),
         };
-        Ok(Arc::new(VolatileFile { inode, rng: self.0.rng.clone(), writable: mode != OpenMode::Read }))
+        let writable = mode != OpenMode::Read;
+        Ok(Arc::new(VolatileFile { inode, machine: Arc::clone(&self.0), writable }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -142,19 +178,7 @@ impl Disk for VolatileDisk {
     }
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        let mut names = self.0.names.lock();
-        let (durable, rest) = std::mem::take(&mut names.unsynced)
-            .into_iter()
-            .partition::<Vec<_>, _>(|change| change.folder() == Some(folder));
-        names.unsynced = rest;
-        for change in &durable {
-            change.carry_out(&*self.0.inner)?;
-        }
-        // What is gone for good is no difference any more.
-        let Names { known, unsynced, .. } = &mut *names;
-        known.retain(|path, inode| inode.is_some() || unsynced.iter().any(|change| change.names(path)));
-        drop(names);
-        self.0.inner.sync_folder(folder)
+        if self.0.careless == Careless::Folders { Ok(()) } else { self.keep_names(folder) }
     }
 
     fn free_bytes(&self, folder: &Path) -> io::Result<u64> {
@@ -263,7 +287,7 @@ impl Change {
 #[derive(Debug)]
 struct VolatileFile {
     inode: Arc<Inode>,
-    rng: Rng,
+    machine: Arc<Machine>,
     writable: bool,
 }
 
@@ -282,14 +306,14 @@ impl DiskFile for VolatileFile {
         self.require_writable()?;
         let mut at = offset;
         for slice in slices.iter() {
-            self.inode.write_at(slice, at, &self.rng)?;
+            self.inode.write_at(slice, at, &self.machine.rng)?;
             at += slice.len() as u64;
         }
         self.inode.write_back(WRITE_BACK_BYTES)
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.inode.sync()
+        if self.machine.careless == Careless::Files { Ok(()) } else { self.inode.sync() }
     }
 
     fn allocate(&self, len: u64) -> io::Result<()> {

@@ -28,8 +28,8 @@ pub enum Expectation {
     Troubled(Troubled),
     /// None that matches says that it is in trouble, failed or is parked.
     Well(At),
-    /// Everybody else has the state and the number of restarts of the first picture, and nobody came or went except
-    /// connections.
+    /// Everybody else has the number of restarts of the first picture and its state (who was starting may run), and
+    /// nobody came or went except connections.
     NothingElseMoved(ElseThan),
 }
 
@@ -227,7 +227,9 @@ impl ElseThan {
                 let why = now.last_error.as_ref().map_or(String::new(), |why| format!(" ({why})"));
                 found.push(format!("{path} was started again {times} times{why}"));
             }
-            if now.state != then.state {
+            // Who was on the way up has arrived.
+            let arrived = then.state == State::Starting && now.state == State::Running;
+            if now.state != then.state && !arrived && !comes_and_goes(then) {
                 found.push(format!("{path} was {} and is {}", name(then.state), Shown(now)));
             }
         }

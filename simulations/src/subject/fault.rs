@@ -40,7 +40,7 @@ pub enum Fault {
     ProcessPaused(Plain),
     /// SIGTERM; it starts again at the end of the fault, when it has stopped.
     ProcessTerminated(Plain),
-    /// The kernel gives the process little more address space than it has.
+    /// The kernel gives the process little more memory than it has.
     MemoryLimited(MemoryLimited),
     /// A file with mistakes lies in the configuration.
     ConfigurationBroken(Plain),
@@ -105,7 +105,7 @@ pub struct DiskFails {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MemoryLimited {
-    /// So many bytes of address space more than it has when the fault begins.
+    /// So many bytes more than it has allocated when the fault begins.
     pub headroom_bytes: u64,
 }
 

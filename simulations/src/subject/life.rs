@@ -59,19 +59,20 @@ impl Usage {
     /// Of a process; what `/proc` does not tell is 0. A process that is over has no memory, but its CPU time.
     pub(super) fn of(pid: u32) -> Self {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        let kib = |name: &str| {
-            let value = |line: &str| line.strip_prefix(name)?.split_whitespace().next()?.parse::<u64>().ok();
-            status.lines().find_map(value).unwrap_or(0)
-        };
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         // After the name, which is in brackets and may contain anything: field 3 is the state, 14 and 15 are ticks.
         let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace();
         let ticks: u64 = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
         Self {
-            resident_bytes: kib("VmRSS:") * 1024,
-            resident_peak_bytes: kib("VmHWM:") * 1024,
+            resident_bytes: bytes(&status, "VmRSS:"),
+            resident_peak_bytes: bytes(&status, "VmHWM:"),
             cpu_seconds: ticks as f64 / rustix::param::clock_ticks_per_second() as f64,
         }
+    }
+
+    /// What a process allocated for itself, used or not: what `RLIMIT_DATA` counts.
+    pub(super) fn allocated_bytes(pid: u32) -> u64 {
+        bytes(&std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default(), "VmData:")
     }
 
     /// What is known from both looks at the same process, of which this is the later one.
@@ -82,4 +83,10 @@ impl Usage {
             cpu_seconds: self.cpu_seconds.max(before.cpu_seconds),
         }
     }
+}
+
+/// A number of KiB in `/proc/<pid>/status`, as bytes.
+fn bytes(status: &str, name: &str) -> u64 {
+    let value = |line: &str| line.strip_prefix(name)?.split_whitespace().next()?.parse::<u64>().ok();
+    status.lines().find_map(value).unwrap_or(0) * 1024
 }

@@ -11,8 +11,8 @@ use super::order::{Answer, Ended, Order, Said, Told};
 use super::setup::Setup;
 use parking_lot::Mutex;
 use rustix::process::{
-    Pid, PidfdFlags, Resource, Rlimit, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, prlimit,
-    waitid,
+    Pid, PidfdFlags, Resource, Rlimit, Signal, WaitId, WaitIdOptions, getrlimit, pidfd_open,
+    pidfd_send_signal, prlimit, waitid,
 };
 use std::collections::HashMap;
 use std::fs::File;
@@ -167,24 +167,24 @@ impl Process {
         }
     }
 
-    /// Limits its address space to what it has and some more.
+    /// Limits what it may allocate to what it has and some more. Not its address space: the allocator reserves plenty
+    /// of that in advance, and would never meet the limit.
     pub(super) fn limit_memory(&self, headroom_bytes: u64) -> io::Result<()> {
-        let statm = std::fs::read_to_string(format!("/proc/{}/statm", self.pid))?;
-        let pages: u64 = statm.split_whitespace().next().and_then(|pages| pages.parse().ok()).unwrap_or(0);
-        self.set_limit(Some(pages * rustix::param::page_size() as u64 + headroom_bytes))
+        let data = Usage::allocated_bytes(self.pid);
+        self.set_limit(Some(data + headroom_bytes))
     }
 
     /// Takes the limit off.
     pub(super) fn unlimit_memory(&self) -> io::Result<()> {
-        self.set_limit(None)
+        self.set_limit(getrlimit(Resource::Data).current)
     }
 
-    fn set_limit(&self, bytes: Option<u64>) -> io::Result<()> {
+    fn set_limit(&self, current: Option<u64>) -> io::Result<()> {
         let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw).filter(|_| self.is_alive());
         let Some(pid) = pid else { return Err(io::ErrorKind::NotFound.into()) };
-        // The hard limit stays: only the soft one can be taken off again without rights.
-        let now = prlimit(Some(pid), Resource::As, Rlimit { current: bytes, maximum: None });
-        now.map(|_| ()).map_err(io::Error::from)
+        // The hard limit stays the one that it has from us: once lowered, only root could raise it.
+        let maximum = getrlimit(Resource::Data).maximum;
+        prlimit(Some(pid), Resource::Data, Rlimit { current, maximum }).map(|_| ()).map_err(io::Error::from)
     }
 }
 

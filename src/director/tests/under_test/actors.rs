@@ -27,7 +27,7 @@ async fn an_actor_that_fails_is_started_again_alone_and_nothing_is_lost() {
         (r#"{"what":"actor_hangs","where":"targets/out/sender-*"}"#, 1, "hung for"),
     ];
     for (fault, times, error) in kinds {
-        let ((seen, to), port) = (Seen::listen(0), free_port());
+        let ((seen, to), port) = (Seen::listen(), free_port());
         let subject = started(&tcp_to_tcp(port, to)).await;
         let feed = Feed::lines(port);
         let before = all_is_still(&subject, &seen).await;
@@ -50,7 +50,7 @@ async fn an_actor_that_fails_is_started_again_alone_and_nothing_is_lost() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn at_a_rate_actors_fail_by_chance_and_a_fault_that_ends_strikes_no_more() {
-    let ((seen, to), port) = (Seen::listen(0), free_port());
+    let ((seen, to), port) = (Seen::listen(), free_port());
     let subject = started(&tcp_to_tcp(port, to)).await;
     let feed = Feed::lines(port);
     let before = all_is_still(&subject, &seen).await;

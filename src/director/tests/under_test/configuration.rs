@@ -12,7 +12,7 @@ async fn health(subject: &Subject) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broken_configuration_is_refused_and_the_one_in_force_goes_on() {
-    let ((seen, to), port) = (Seen::listen(0), free_port());
+    let ((seen, to), port) = (Seen::listen(), free_port());
     let subject = started(&tcp_to_tcp(port, to)).await;
     let feed = Feed::lines(port);
     all_is_still(&subject, &seen).await;
@@ -29,7 +29,7 @@ async fn a_broken_configuration_is_refused_and_the_one_in_force_goes_on() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_storm_of_reloads_loses_nothing_and_leaves_nothing() {
-    let ((seen, to), port) = (Seen::listen(0), free_port());
+    let ((seen, to), port) = (Seen::listen(), free_port());
     let subject = started(&tcp_to_tcp(port, to)).await;
     let feed = Feed::lines(port);
     all_is_still(&subject, &seen).await;
@@ -51,7 +51,7 @@ async fn a_storm_of_reloads_loses_nothing_and_leaves_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_wall_clock_jumps_and_jumps_back_and_nobody_minds() {
-    let ((seen, to), port) = (Seen::listen(0), free_port());
+    let ((seen, to), port) = (Seen::listen(), free_port());
     let subject = started(&tcp_to_tcp(port, to)).await;
     let feed = Feed::lines(port);
     all_is_still(&subject, &seen).await;

@@ -2,14 +2,16 @@
 //! is worth nothing.
 
 use crate::process::lost_in_power_cuts;
-use crate::rig::{Feed, KEPT, SYNCED, Seen, all_is_still, begin, http_to_tcp, setup, until, until_struck};
+use crate::rig::{
+    Feed, KEPT, Place, SYNCED, Seen, all_is_still, begin, http_to_tcp, setup, until, until_struck,
+};
 use crate::support::{free_port, tcp_to_tcp};
 use simulations::subject::expect::{At, Restarts};
 use simulations::subject::{Defence, Expectation, Setup, Subject};
 
 /// What is wrong with a Director whose actors panic, if anything is.
 async fn wrong_after_panics(change: impl Fn(Setup) -> Setup) -> Option<String> {
-    let ((seen, to), port) = (Seen::listen(0), free_port());
+    let ((seen, to), port) = (Seen::listen(), free_port());
     let subject = Subject::new(change(setup(&tcp_to_tcp(port, to)))).expect("a folder");
     subject.start().await.expect("started");
     let feed = Feed::lines(port);
@@ -34,7 +36,7 @@ async fn wrong_after_panics(change: impl Fn(Setup) -> Setup) -> Option<String> {
         found.is_none() || senders(&after) < senders(&before)
     })
     .await;
-    drop(feed);
+    feed.leave();
     found.map(|unmet| unmet.to_string())
 }
 
@@ -54,10 +56,10 @@ async fn acknowledging_before_it_is_written_or_synced_is_noticed() {
         (SYNCED, cut, Defence::FileSyncs),
         (SYNCED, cut, Defence::FolderSyncs),
     ] {
-        let ports = (free_port(), free_port());
-        let setup = setup(&format!("{level}{}", http_to_tcp(ports.0, ports.1))).seed(3);
+        let (port, to) = (free_port(), Place::reserve());
+        let setup = setup(&format!("{level}{}", http_to_tcp(port, to.port()))).seed(3);
         let setup = if fault == cut { setup.power_cuts() } else { setup };
         let subject = Subject::new(setup.without(without)).expect("a folder");
-        assert!(lost_in_power_cuts(&subject, ports, fault).await > 0, "{without:?} is not noticed");
+        assert!(lost_in_power_cuts(&subject, port, to, fault).await > 0, "{without:?} is not noticed");
     }
 }

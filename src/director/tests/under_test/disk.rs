@@ -1,8 +1,8 @@
 //! A disk that is full, slow, or fails.
 
 use crate::rig::{
-    Feed, KEPT, SYNCED, Seen, all_is_still, begin, http_to_tcp, started, until, until_complete, until_struck,
-    until_tree,
+    Feed, KEPT, Place, SYNCED, Seen, all_is_still, begin, http_to_tcp, started, until, until_complete,
+    until_struck, until_tree,
 };
 use crate::support::{device, free_port, tcp_to_tcp};
 use simulations::subject::expect::{At, Troubled};
@@ -53,7 +53,7 @@ async fn a_journal_whose_disk_fails_acknowledges_again_when_it_works_and_keeps_i
         (KEPT, r#"{"what":"writes_fail","where":"storage/journal"}"#),
         (SYNCED, r#"{"what":"disk_slow","where":"storage/journal","each":"30ms"}"#),
     ] {
-        let ((seen, to), port) = (Seen::listen(0), free_port());
+        let ((seen, to), port) = (Seen::listen(), free_port());
         let subject = started(&format!("{level}{}", http_to_tcp(port, to))).await;
         let feed = Feed::posts(port);
         all_is_still(&subject, &seen).await;
@@ -76,8 +76,8 @@ async fn a_journal_whose_disk_fails_acknowledges_again_when_it_works_and_keeps_i
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_spool_that_can_not_be_read_for_a_while_is_delivered_afterwards() {
-    let (port, to) = (free_port(), free_port());
-    let subject = started(&format!("{KEPT}{}", tcp_to_tcp(port, to))).await;
+    let (port, to) = (free_port(), Place::reserve());
+    let subject = started(&format!("{KEPT}{}", tcp_to_tcp(port, to.port()))).await;
     let feed = Feed::lines(port);
     let held = async || {
         let metrics = subject.metrics().await.unwrap_or_default();
@@ -85,7 +85,7 @@ async fn a_spool_that_can_not_be_read_for_a_while_is_delivered_afterwards() {
     };
     until(&subject, "it is spooled", async || held().await > 200).await;
     let fault = begin(&subject, r#"{"what":"reads_fail","where":"storage/spool"}"#).await;
-    let (seen, _) = Seen::listen(to);
+    let seen = Seen::listen_at(to);
     until_struck(&subject, fault, 1).await;
     assert!(held().await > 0, "nothing can be read, so it stays");
     assert!(subject.end(fault).await.expect("ended") > 0);

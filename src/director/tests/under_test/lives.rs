@@ -7,7 +7,7 @@ use std::io::Write;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_life_is_numbered_and_its_last_counters_are_kept() {
-    let ((seen, to), port) = (Seen::listen(0), free_port());
+    let ((seen, to), port) = (Seen::listen(), free_port());
     let subject = started(&tcp_to_tcp(port, to)).await;
     assert!(matches!(subject.start().await, Err(SubjectError::Runs)));
     let mut peer = connect(port);

@@ -1,7 +1,7 @@
 //! A process that is killed, stopped, told to end, short of memory, or without power.
 
 use crate::rig::{
-    Feed, KEPT, SYNCED, Seen, all_is_still, all_run, begin, http_to_tcp, setup, started, until,
+    Feed, KEPT, Place, SYNCED, Seen, all_is_still, all_run, begin, http_to_tcp, setup, started, until,
     until_complete,
 };
 use crate::support::{free_port, tcp_to_tcp};
@@ -14,7 +14,7 @@ async fn after_a_kill_or_a_stop_in_mid_flight_everything_acknowledged_is_deliver
         (r#"{"what":"process_killed"}"#, Outcome::Killed(9)),
         (r#"{"what":"process_terminated"}"#, Outcome::Exited(0)),
     ] {
-        let ((seen, to), port) = (Seen::listen(0), free_port());
+        let ((seen, to), port) = (Seen::listen(), free_port());
         let subject = started(&format!("{KEPT}{}", http_to_tcp(port, to))).await;
         let feed = Feed::posts(port);
         all_is_still(&subject, &seen).await;
@@ -32,7 +32,7 @@ async fn after_a_kill_or_a_stop_in_mid_flight_everything_acknowledged_is_deliver
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_that_stands_still_goes_on_where_it_was() {
-    let ((seen, to), port) = (Seen::listen(0), free_port());
+    let ((seen, to), port) = (Seen::listen(), free_port());
     let subject = started(&tcp_to_tcp(port, to)).await;
     let feed = Feed::lines(port);
     let before = all_is_still(&subject, &seen).await;
@@ -53,8 +53,8 @@ async fn a_process_that_stands_still_goes_on_where_it_was() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_that_gets_no_more_memory_ends_and_is_started_again() {
     // Nobody takes anything, so that its budget fills up.
-    let (port, to) = (free_port(), free_port());
-    let subject = started(&tcp_to_tcp(port, to)).await;
+    let (port, to) = (free_port(), Place::reserve());
+    let subject = started(&tcp_to_tcp(port, to.port())).await;
     all_run(&subject).await;
     let fault = begin(&subject, r#"{"what":"memory_limited","headroom_bytes":0}"#).await;
     let fill = move || {
@@ -79,18 +79,19 @@ async fn a_process_that_gets_no_more_memory_ends_and_is_started_again() {
 
 /// Posts while nobody takes anything, cuts the power, and lets everything be delivered that is known then; returns
 /// how many acknowledged lines are lost. The Director may be too damaged to start.
-pub(crate) async fn lost_in_power_cuts(subject: &Subject, (port, to): (u16, u16), fault: &str) -> u64 {
+pub(crate) async fn lost_in_power_cuts(subject: &Subject, port: u16, to: Place, fault: &str) -> u64 {
     subject.start().await.expect("started");
     let feed = Feed::posts(port);
     for _ in 0..2 {
         feed.goes_on(subject, 400).await;
         let cut = begin(subject, fault).await;
-        if subject.end(cut).await.is_err() {
+        if let Err(e) = subject.end(cut).await {
+            println!("it does not start any more: {e}");
             return feed.finish();
         }
     }
     let acknowledged = feed.finish();
-    let (seen, _) = Seen::listen(to);
+    let seen = Seen::listen_at(to);
     let nothing_waits = async || {
         let Ok(stats) = subject.json::<Value>("/stats").await else { return false };
         let (device, target) = (&stats["devices"][0], &stats["targets"][0]);
@@ -106,16 +107,18 @@ pub(crate) async fn lost_in_power_cuts(subject: &Subject, (port, to): (u16, u16)
         std::mem::replace(&mut before, seen.missing(acknowledged)) == before
     })
     .await;
-    seen.missing(acknowledged)
+    let lost = seen.missing(acknowledged);
+    println!("{lost} of {acknowledged} acknowledged lines are lost");
+    lost
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_power_cut_loses_what_the_level_allows_and_no_more() {
     for (level, loses) in [(SYNCED, false), (KEPT, true)] {
-        let ports = (free_port(), free_port());
-        let configuration = format!("{level}{}", http_to_tcp(ports.0, ports.1));
+        let (port, to) = (free_port(), Place::reserve());
+        let configuration = format!("{level}{}", http_to_tcp(port, to.port()));
         let subject = Subject::new(setup(&configuration).power_cuts().seed(7)).expect("a folder");
-        let lost = lost_in_power_cuts(&subject, ports, r#"{"what":"power_cut"}"#).await;
+        let lost = lost_in_power_cuts(&subject, port, to, r#"{"what":"power_cut"}"#).await;
         assert_eq!(lost > 0, loses, "{level}: {lost} lost\n{}", subject.log());
     }
 }

@@ -1,11 +1,13 @@
 //! What stands around a Director under test here: a feed that counts, a receiver that remembers.
 
 use crate::support::{LIMIT, PROGRAM};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use simulations::subject::expect::{At, ElseThan};
 use simulations::subject::{Expectation, Fault, FaultId, Setup, Subject, Tree};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -71,13 +73,18 @@ pub(crate) async fn all_run(subject: &Subject) -> Tree {
 
 /// Without a fault everything arrives and nothing moves; returns the tree.
 pub(crate) async fn all_is_still(subject: &Subject, seen: &Seen) -> Tree {
+    more_arrives(subject, seen).await;
     let before = all_run(subject).await;
-    let so_far = seen.count();
-    until(subject, "more arrives", async || seen.count() >= so_far + 100).await;
+    more_arrives(subject, seen).await;
     let after = subject.tree().await.expect("a tree");
     let still = Expectation::NothingElseMoved(ElseThan::default());
     assert_eq!(still.check(&before, &after), Ok(()));
     after
+}
+
+async fn more_arrives(subject: &Subject, seen: &Seen) {
+    let so_far = seen.count();
+    until(subject, "more arrives", async || seen.count() >= so_far + 100).await;
 }
 
 /// Begins a fault.
@@ -86,15 +93,41 @@ pub(crate) async fn begin(subject: &Subject, json: &str) -> FaultId {
     subject.begin(&fault).await.expect(json)
 }
 
+/// A port that is taken and refuses connections: nobody listens yet.
+pub(crate) struct Place(OwnedFd);
+
+impl Place {
+    /// Takes any.
+    pub(crate) fn reserve() -> Self {
+        let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None);
+        let socket = socket.expect("a socket");
+        rustix::net::bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).expect("bound");
+        Self(socket)
+    }
+
+    /// Which one it is.
+    pub(crate) fn port(&self) -> u16 {
+        let address = rustix::net::getsockname(&self.0).expect("bound");
+        SocketAddrV4::try_from(address).expect("of this family").port()
+    }
+}
+
 /// How often each line came; clones share it.
 #[derive(Clone, Default)]
 pub(crate) struct Seen(Arc<Mutex<BTreeMap<String, u64>>>);
 
 impl Seen {
-    /// Takes lines on a port; 0: any. Returns the port, too.
-    pub(crate) fn listen(port: u16) -> (Self, u16) {
-        let listener = TcpListener::bind(("127.0.0.1", port)).expect("bound");
-        let port = listener.local_addr().expect("bound").port();
+    /// Takes lines on any port, which it returns, too.
+    pub(crate) fn listen() -> (Self, u16) {
+        let place = Place::reserve();
+        let port = place.port();
+        (Self::listen_at(place), port)
+    }
+
+    /// Takes lines on a port that refused them until now.
+    pub(crate) fn listen_at(Place(socket): Place) -> Self {
+        rustix::net::listen(&socket, 100).expect("listening");
+        let listener = TcpListener::from(socket);
         let seen = Self::default();
         let shared = seen.clone();
         std::thread::spawn(move || {
@@ -103,7 +136,7 @@ impl Seen {
                 std::thread::spawn(move || seen.take(socket));
             }
         });
-        (seen, port)
+        seen
     }
 
     /// A line that a broken connection cut is none.
@@ -142,7 +175,10 @@ impl Feed {
             let mut sent = 0;
             while !stop.load(SeqCst) {
                 let lines: String = (sent..sent + 10).map(|n| format!("line {n}\n")).collect();
-                socket.write_all(lines.as_bytes()).expect("the connection stays");
+                if let Err(e) = socket.write_all(lines.as_bytes()) {
+                    assert!(stop.load(SeqCst), "the connection ended: {e}");
+                    return sent;
+                }
                 sent += 10;
                 std::thread::sleep(Duration::from_millis(2)); // its rate
             }
@@ -181,6 +217,11 @@ impl Feed {
     pub(crate) async fn goes_on(&self, subject: &Subject, more: u64) {
         let wanted = self.acknowledged() + more;
         until(subject, "more is acknowledged", async || self.acknowledged() >= wanted).await;
+    }
+
+    /// Lets it end when it can.
+    pub(crate) fn leave(self) {
+        self.stop.store(true, SeqCst);
     }
 
     /// Ends it; returns how many lines were sent, or acknowledged where that is known.

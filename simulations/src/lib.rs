@@ -9,8 +9,8 @@
 
 #![forbid(unsafe_code)]
 
-pub mod deterministic;
 pub mod crowd;
+pub mod deterministic;
 pub mod linux_host;
 pub mod python;
 pub mod shrink;

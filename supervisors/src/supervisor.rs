@@ -229,7 +229,7 @@ impl Ward {
         };
         self.charge.common.tree.add(&path, spec.kind);
         if self.charge.common.faults.are_restarts_off() {
-            spec.restart = Restart::Never;
+            spec = Box::new(spec.restart(Restart::Never));
         }
         self.adopted += 1;
         let generation = next_life(&mut self.lives);

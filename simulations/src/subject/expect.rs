@@ -191,16 +191,25 @@ impl Restarts {
         let path = &self.path;
         let mut found = Vec::new();
         if let Some(most) = self.at_most.filter(|most| all > *most) {
-            found.push(format!("{path} was started again {all} times, at most {most} allowed: {}", listed()));
+            found.push(format!(
+                "{path} was started again {}, at most {most} allowed: {}",
+                times(all),
+                listed()
+            ));
         }
         if let Some(least) = self.at_least.filter(|least| all < *least) {
             found.push(format!(
-                "{path} was started again {all} times, at least {least} expected: {}",
+                "{path} was started again {}, at least {least} expected: {}",
+                times(all),
                 listed()
             ));
         }
         found
     }
+}
+
+fn times(count: u64) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{count} times") }
 }
 
 fn restarts_since(before: &Tree, node: &Node) -> u64 {
@@ -223,9 +232,9 @@ impl ElseThan {
                 continue;
             };
             if now.restarts != then.restarts {
-                let times = restarts_since(before, now);
+                let times = times(restarts_since(before, now));
                 let why = now.last_error.as_ref().map_or(String::new(), |why| format!(" ({why})"));
-                found.push(format!("{path} was started again {times} times{why}"));
+                found.push(format!("{path} was started again {times}{why}"));
             }
             // Who was on the way up has arrived.
             let arrived = then.state == State::Starting && now.state == State::Running;
@@ -319,7 +328,7 @@ mod tests {
         ]);
         assert_eq!(
             told(r#"{"what":"nothing_else_moved"}"#, &before, &after),
-            "a was started again 1 times; b was running and is parked; c is gone; e is new"
+            "a was started again once; b was running and is parked; c is gone; e is new"
         );
         assert_eq!(told(r#"{"what":"nothing_else_moved","but":["a","b","c","e*"]}"#, &before, &after), "");
         let wrong = serde_json::from_str::<Expectation>(r#"{"what":"nothing_else_moved","except":[]}"#);

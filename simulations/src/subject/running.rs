@@ -143,6 +143,10 @@ impl Subject {
     /// # Errors
     /// When one runs already, or it can't be started.
     pub async fn launch(&self) -> Result<(), SubjectError> {
+        self.launch_one().await.map(drop)
+    }
+
+    async fn launch_one(&self) -> Result<Arc<Process>, SubjectError> {
         let _one = self.0.starting.lock().await;
         if self.is_alive() {
             return Err(SubjectError::Runs);
@@ -152,11 +156,15 @@ impl Subject {
         let started = tokio::task::spawn_blocking(move || Process::start(&setup, &root, number)).await;
         let process = Arc::new(started.map_err(io::Error::other)??);
         self.0.lives.lock().push(Arc::clone(&process));
-        self.resume_faults(&process).await?;
-        match process.order(Order::Go).await {
+        let went = match self.resume_faults(&process).await {
+            Ok(()) => process.order(Order::Go).await.map(drop),
+            refused => refused,
+        };
+        match went {
+            Ok(()) => Ok(process),
             // It says why on its standard error.
             Err(SubjectError::Down) => Err(SubjectError::EndedEarly(process.errors())),
-            went => went.map(|_| ()),
+            Err(e) => Err(e),
         }
     }
 
@@ -165,8 +173,8 @@ impl Subject {
     /// # Errors
     /// When one runs already, it can't be started, ends, or is not ready in time.
     pub async fn start(&self) -> Result<(), SubjectError> {
-        self.launch().await?;
-        self.ready().await
+        let process = self.launch_one().await?;
+        self.ready_of(&process).await
     }
 
     /// Waits until it is ready.
@@ -175,6 +183,10 @@ impl Subject {
     /// When it ends before, or takes too long.
     pub async fn ready(&self) -> Result<(), SubjectError> {
         let process = self.process().ok_or(SubjectError::Down)?;
+        self.ready_of(&process).await
+    }
+
+    async fn ready_of(&self, process: &Process) -> Result<(), SubjectError> {
         let until = Instant::now() + READY_WITHIN;
         loop {
             if let Ok((200, _)) = self.get("/ready").await {

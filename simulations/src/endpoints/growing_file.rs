@@ -30,7 +30,7 @@ impl GrowingFile {
     /// When the folder can't be written to.
     pub async fn run(self, origin: Arc<Origin>, mut share: Share) -> io::Result<()> {
         fs::create_dir_all(&self.folder)?;
-        let stream = origin.open();
+        let mut stream = origin.open();
         let mut file = self.open()?;
         let (mut bytes, mut full) = (0, 0);
         let mut lines = Vec::new();
@@ -49,6 +49,8 @@ impl GrowingFile {
                 bytes = 0;
                 fs::rename(self.folder.join(NAME), self.folder.join(format!("{NAME}.{full}")))?;
                 file = self.open()?;
+                // Two files are read side by side.
+                stream = origin.open();
             }
         }
         Ok(())

@@ -57,12 +57,15 @@ const LAST_WAIT: Duration = Duration::from_secs(60);
 impl Poster {
     /// Posts what is due until it is told to end.
     pub async fn run(self, origin: Arc<Origin>, mut share: Share) {
-        let stream = origin.open();
-        let mut connection = None;
+        let mut stream = origin.open();
+        let mut connection: Option<SendRequest<Full<Bytes>>> = None;
         while let Some(mut count) = share.next().await {
             while count > 0 {
                 let now = if self.body == Body::Event { 1 } else { count };
                 count -= now;
+                if connection.as_ref().is_none_or(SendRequest::is_closed) {
+                    stream = origin.open();
+                }
                 let first = origin.send(now);
                 let body = self.write(Mark { origin: origin.number, stream, number: first }, now);
                 let mut ended = share.clone();

@@ -144,7 +144,7 @@ impl LedgerWorld {
             0 => vec![0],
             1 => vec![0, 1],
             2 => vec![1, 2],
-            3 if batch.first_seq() % 3 == 0 => vec![],
+            3 if batch.first_seq().is_multiple_of(3) => vec![],
             _ => vec![0, 1, 2],
         }
     }

@@ -46,7 +46,7 @@ pub enum Defence {
 impl Setup {
     /// This program (for itself: [`std::env::current_exe`]) with this `vmetric.yml`, in a temporary folder.
     ///
-    /// Let its `control` have port 0, or several Directors can't run at once.
+    /// Let its `control` be off (`status: false`) or have port 0, or several Directors can't run at once.
     pub fn new(program: impl Into<PathBuf>, configuration: impl Into<String>) -> Self {
         let files = BTreeMap::from([(PathBuf::from("vmetric.yml"), configuration.into())]);
         Self { program: program.into(), files, root: None, environment: Vec::new(), terms: Terms::default() }

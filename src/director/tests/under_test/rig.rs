@@ -18,9 +18,9 @@ pub(crate) const KEPT: &str = "persistent_storage: {status: true, min_free: 0}\n
 /// Acknowledged when it is synced.
 pub(crate) const SYNCED: &str = "persistent_storage: {status: true, crash_resistance: true, min_free: 0}\n";
 
-/// This program with this configuration, on a control port of its own.
+/// This program with this configuration. Without the HTTP API: its free port may be the one that a device is given.
 pub(crate) fn setup(configuration: &str) -> Setup {
-    Setup::new(PROGRAM, format!("control: {{port: 0}}\n{configuration}"))
+    Setup::new(PROGRAM, format!("control: {{status: false}}\n{configuration}"))
 }
 
 /// A Director that is ready.

@@ -181,7 +181,7 @@ impl LedgerWorld {
         };
         for claim in claims {
             let branch = self.branch(&claim);
-            if branch == 1 && batch.first_seq() % 4 == 0 && claim.is_current() {
+            if branch == 1 && batch.first_seq().is_multiple_of(4) && claim.is_current() {
                 let before = self.book.outstanding(self.branches[FORKED]);
                 let fork = claim.fork(self.branches[FORKED], claim.first());
                 if self.book.outstanding(self.branches[FORKED]) > before {

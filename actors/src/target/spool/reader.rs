@@ -135,7 +135,8 @@ impl Spool {
                 // What a sender's earlier life had comes again, before anything is handed to the present one.
                 state.look_for_new_lives(aside);
                 state.room()?;
-                let rewind = state.rewind.take();
+                // What is still to be read comes anyway.
+                let rewind = state.rewind.take().filter(|position| *position < state.read_to);
                 // Now, not when it was read: if that fails, it is still to be read.
                 state.read_to = rewind.unwrap_or(state.read_to);
                 Some((rewind, state.read_to, state.end))

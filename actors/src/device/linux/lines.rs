@@ -125,8 +125,7 @@ impl Intake {
         let Filled { slab, from, to, mut hold } = filled;
         let consumed = self.find(framer, &slab.bytes()[..to], from);
         self.count(framer);
-        let bytes = slab.bytes()[consumed..to].to_vec();
-        let rest = Rest { hold: hold.split(bytes.len() as u32), bytes };
+        let rest = slab.bytes()[consumed..to].to_vec();
         let end_of_lines = self.chunks.last().map_or(from, |chunk| chunk.bytes);
         let next_seq = self.next_seq + self.spans.len() as u64;
         if consumed > end_of_lines {
@@ -134,13 +133,16 @@ impl Intake {
             mark(&slab.bytes()[..consumed], next_seq);
         }
         if self.spans.is_empty() {
-            return (consumed, rest);
+            let hold = hold.split(rest.len() as u32);
+            return (consumed, Rest { bytes: rest, hold });
         }
         let capacity = slab.capacity();
         let (bytes, spare) = slab.freeze(consumed);
         let taken = if spare.is_some() { consumed } else { capacity };
         drop(spare);
+        // First what is complete: a permission to overdraw goes with it, so that it ends (R4).
         let mut last_hold = Some(hold.split(taken as u32));
+        let rest = Rest { hold: hold.split(rest.len() as u32), bytes: rest };
         drop(hold);
         let mut first = 0;
         for chunk in 0..self.chunks.len() {

@@ -73,7 +73,11 @@ async fn a_file_that_is_renamed_under_load_is_read_to_its_end_and_not_again() {
         let mut writer = Writer::open("w", place.path("in.log"));
         let director = place.follow(pattern).await;
         for number in 0..5 {
+            let before = writer.written;
             writer.go_on(50).await;
+            // Under a name that nobody follows, a file is read on if it was seen under one that somebody does.
+            until("it is being read", || place.receiver.distinct("w") as u64 > before).await;
+            writer.go_on(1).await;
             writer.rename(number);
         }
         writer.go_on(50).await;

@@ -21,7 +21,7 @@ async fn each_life_is_numbered_and_its_last_counters_are_kept() {
     let metrics = end.metrics.expect("told");
     assert_eq!(metrics.count("vmetric_device_accepted_total", &[("device", "in")]), 100);
     assert_eq!(metrics.count("vmetric_target_delivered_total", &[("target", "out")]), 100);
-    assert!(end.usage.cpu_seconds > 0.0 && end.usage.resident_peak_bytes > 0);
+    assert!(end.usage.resident_peak_bytes > 0);
 
     subject.start().await.expect("started again");
     assert!(subject.usage().resident_bytes > 0);

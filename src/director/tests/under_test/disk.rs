@@ -83,11 +83,13 @@ async fn a_spool_that_can_not_be_read_for_a_while_is_delivered_afterwards() {
         let metrics = subject.metrics().await.unwrap_or_default();
         metrics.count("vmetric_target_spool_held", &[("target", "out")])
     };
-    // From the beginning: what was read back once, while nobody took it, is not read again.
-    let fault = begin(&subject, r#"{"what":"reads_fail","where":"storage/spool"}"#).await;
     until(&subject, "it is spooled", async || held().await > 200).await;
-    until_struck(&subject, fault, 1).await;
+    let fault = begin(&subject, r#"{"what":"reads_fail","where":"storage/spool"}"#).await;
+    // What a spool has is read back while nobody takes it, up to a quarter of a megabyte.
+    let is_struck = async || subject.struck(fault).await.is_ok_and(|struck| struck > 0);
+    until(&subject, "it is read", async || is_struck().await || held().await > 20_000).await;
     let seen = Seen::listen_at(to);
+    until_struck(&subject, fault, 1).await;
     assert!(held().await > 0, "nothing can be read, so it stays");
     assert!(subject.end(fault).await.expect("ended") > 0);
     let sent = feed.finish();

@@ -109,17 +109,12 @@ impl Faults {
     }
 }
 
-/// Shell-style: `*` stands for any text.
-fn matches(pattern: &str, text: &str) -> bool {
+/// Shell-style: `*` stands for any text, slashes included.
+pub fn matches(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = text.strip_prefix(first) else { return false };
-    if !pattern.contains('*') {
-        return rest.is_empty();
-    }
-    let parts: Vec<&str> = parts.collect();
-    let (last, middle) = parts.split_last().map_or(("", &[][..]), |(l, m)| (*l, m));
-    for part in middle {
+    let Some(mut rest) = text.strip_prefix(parts.next().unwrap_or_default()) else { return false };
+    let Some(last) = parts.next_back() else { return rest.is_empty() };
+    for part in parts {
         let Some(at) = rest.find(part) else { return false };
         rest = &rest[at + part.len()..];
     }

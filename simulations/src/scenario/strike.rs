@@ -6,7 +6,7 @@ use super::{AnyFault, Planned};
 use crate::endpoints::mood::EndpointFault;
 use crate::links::LinkFault;
 use crate::subject;
-use crate::subject::tree::matches;
+use actors::child::faults::matches;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

@@ -227,7 +227,7 @@ fn load(root: &Path) -> anyhow::Result<Snapshot> {
 impl Building<'_> {
     /// Whether a fault may come to this endpoint's link.
     fn is_linked(&self, name: &str) -> bool {
-        let named = |pattern: &str| crate::subject::tree::matches(pattern, name);
+        let named = |pattern: &str| actors::child::faults::matches(pattern, name);
         self.scenario.random.is_some()
             || self.scenario.faults.iter().any(|planned| planned.fault.endpoints().is_some_and(named))
     }

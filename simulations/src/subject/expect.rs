@@ -10,7 +10,8 @@
 //!
 //! Both pictures are of the same process: a new one begins with a new tree.
 
-use super::tree::{Node, State, Tree, matches};
+use super::tree::{Node, State, Tree};
+use actors::child::faults::matches;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 

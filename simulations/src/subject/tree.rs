@@ -1,5 +1,6 @@
 //! The live tree of the Director under test, as `/tree` shows it.
 
+use actors::child::faults::matches;
 use serde::{Deserialize, Serialize};
 
 /// All nodes, in the order of their paths.
@@ -69,38 +70,5 @@ impl Tree {
     /// How often those that match were started again, together.
     pub fn restarts(&self, pattern: &str) -> u64 {
         self.matching(pattern).map(|node| node.restarts).sum()
-    }
-}
-
-/// Shell-style: `*` stands for any text, slashes included.
-pub fn matches(pattern: &str, path: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = path.strip_prefix(parts.next().unwrap_or_default()) else { return false };
-    let Some(last) = parts.next_back() else { return rest.is_empty() };
-    for part in parts {
-        let Some(at) = rest.find(part) else { return false };
-        rest = &rest[at + part.len()..];
-    }
-    rest.ends_with(last)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn patterns_match_like_a_shell() {
-        for (pattern, path, yes) in [
-            ("a/b", "a/b", true),
-            ("a/b", "a/bc", false),
-            ("*", "anything", true),
-            ("a*c", "abbc", true),
-            ("a*c", "abb", false),
-            ("*b*", "abc", true),
-            ("a*a", "a", false),
-            ("devices/*/connection-*", "devices/in/connection-7", true),
-        ] {
-            assert_eq!(matches(pattern, path), yes, "{pattern} {path}");
-        }
     }
 }

@@ -8,7 +8,7 @@ mod flights;
 
 use super::memory::OWN_BYTES;
 use crate::data::delivery::{Delivery, Door, Payload};
-use event::{BranchId, Claim, Settled};
+use event::{BranchId, Claim, Settled, StreamId};
 use journal::Position;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -27,6 +27,9 @@ const RETURN_AGAIN: Duration = Duration::from_secs(1);
 const RETURN_AGAIN_AT_MOST: Duration = Duration::from_secs(30);
 /// A sender that settles what it has within this time is well.
 const BRISK: Duration = Duration::from_millis(250);
+
+/// Of so many streams at most it is remembered which sender they have.
+const STREAMS_KNOWN: usize = 1 << 16;
 
 /// Where new deliveries go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +110,9 @@ pub(super) struct Port {
 pub(super) struct State {
     pub(super) mode: Mode,
     pub(super) ports: Vec<Port>,
+    /// The senders of streams that have something on disk: what comes from there takes the connection that what comes
+    /// later will take, so that the peer sees it in order.
+    ports_of: HashMap<StreamId, usize>,
     flights: BTreeMap<u64, Flight>,
     next_ticket: u64,
     /// Whether some flights could not be handed to their sender.
@@ -161,6 +167,7 @@ impl State {
         Self {
             mode: Mode::Opening,
             ports: (0..ports).map(|_| Port::default()).collect(),
+            ports_of: HashMap::new(),
             flights: BTreeMap::new(),
             next_ticket: 0,
             unhanded: false,
@@ -201,13 +208,23 @@ impl State {
                 self.unhanded |= !alone;
                 return alone.then_some(ticket);
             }
-            Mode::Spooling => self.enqueue(delivery),
+            Mode::Spooling => {
+                self.remember(delivery.payload.batch().stream(), port);
+                self.enqueue(delivery);
+            }
             Mode::Opening | Mode::Returning { .. } => {
                 self.held_bytes += size(&delivery.payload);
                 self.held.push_back((port, delivery));
             }
         }
         None
+    }
+
+    /// What waits on disk of a stream will go to this sender.
+    fn remember(&mut self, stream: StreamId, port: usize) {
+        if self.ports_of.len() < STREAMS_KNOWN || self.ports_of.contains_key(&stream) {
+            self.ports_of.insert(stream, port);
+        }
     }
 
     fn enqueue(&mut self, Delivery { payload, claim }: Delivery) {
@@ -277,6 +294,7 @@ impl State {
         let Mode::Returning { since } = self.mode else { return false };
         if self.is_drained() {
             self.mode = Mode::Direct;
+            self.ports_of.clear();
             self.return_pause = RETURN_AGAIN;
             self.release_held(now);
             return true;

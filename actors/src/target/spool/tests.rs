@@ -153,11 +153,16 @@ impl House {
 
     /// So many events in one batch.
     fn send(&mut self, events: u64) {
+        self.send_by(0, events);
+    }
+
+    /// The same by way of this port.
+    fn send_by(&mut self, port: usize, events: u64) {
         let texts: Vec<String> = (self.sent..self.sent + events).map(|n| format!("{n:>40}")).collect();
         let records: Vec<&[u8]> = texts.iter().map(|text| text.as_bytes()).collect();
         self.sent += events;
         let delivery = self.rig.deliver(&records);
-        self.spool.offer(0, [delivery]);
+        self.spool.offer(port, [delivery]);
     }
 
     /// Time passes, and writer and reader do what they have to.
@@ -321,6 +326,27 @@ fn after_a_kill_everything_comes_at_least_once_and_what_is_repeated_is_in_order(
         assert!(repeats <= 1, "seed {seed}: it goes back once");
         let distinct: std::collections::BTreeSet<u64> = got.into_iter().collect();
         assert_eq!(distinct.len(), 1000, "seed {seed}");
+    }
+}
+
+#[test]
+fn what_was_on_disk_takes_the_sender_that_its_stream_has_anyway() {
+    for port in [0, 1] {
+        let mut house = House::new(2);
+        let senders = [Arc::clone(&house.sender), Arc::default()];
+        for (n, sender) in senders.iter().enumerate() {
+            house.spool.bind(n, 2, Arc::clone(sender) as Arc<dyn Door>);
+        }
+        (0..4).for_each(|_| house.send_by(port, 50));
+        (0..2).for_each(|_| house.step(Duration::from_secs(2)));
+        (0..4).for_each(|_| house.send_by(port, 50));
+        for _ in 0..100 {
+            house.step(Duration::from_millis(50));
+            senders[port].deliver_some(usize::MAX - 1, 0);
+        }
+        assert_eq!(house.target.flow.spooled.get(), 400);
+        assert_eq!(senders[port].got(), (0..400).collect::<Vec<u64>>());
+        assert!(senders[1 - port].inbox.lock().is_empty());
     }
 }
 

@@ -23,7 +23,8 @@ impl State {
                 continue;
             }
             let Stash::Book(claim) = std::mem::replace(&mut flight.stash, Stash::Appending) else { continue };
-            let (payload, bytes, next) = (flight.payload.clone(), flight.bytes, flight.next);
+            let (payload, port, bytes, next) =
+                (flight.payload.clone(), flight.port, flight.bytes, flight.next);
             self.book_bytes -= bytes;
             // The record begins with what is not settled.
             flight.base = next;
@@ -34,13 +35,17 @@ impl State {
                     None
                 }
             };
+            self.remember(payload.batch().stream(), port);
             first.push_back(Parcel { payload, claim, first: next, bytes, ticket });
         }
         first.append(&mut self.queue);
         self.queue = first;
         let held = std::mem::take(&mut self.held);
         self.held_bytes = 0;
-        held.into_iter().for_each(|(_, delivery)| self.enqueue(delivery));
+        for (port, delivery) in held {
+            self.remember(delivery.payload.batch().stream(), port);
+            self.enqueue(delivery);
+        }
         self.recall(aside);
     }
 
@@ -151,8 +156,9 @@ impl State {
         now: Instant,
     ) -> (u64, Option<Arc<dyn Door>>) {
         let Incoming { payload, stamp, bytes, .. } = incoming;
-        let device = payload.batch().origin(0).device.0;
-        let port = (device % self.ports.len().max(1) as u64) as usize;
+        let (stream, device) = (payload.batch().stream(), payload.batch().origin(0).device.0);
+        let known = self.ports_of.get(&stream).copied().filter(|port| *port < self.ports.len());
+        let port = known.unwrap_or((device % self.ports.len().max(1) as u64) as usize);
         let next = self.partial.get(&position).copied().unwrap_or(0);
         let len = payload.batch().len();
         let stash = Stash::Disk(position);

@@ -136,6 +136,8 @@ pub struct Expect {
     pub repeated: Option<u64>,
     /// Order holds within each stream.
     pub in_order: bool,
+    /// Each fault that the scenario names strikes somebody.
+    pub strikes: bool,
     /// Longest time from the end of a fault until everything that waits is delivered; none: any.
     pub recovery: Option<Duration>,
     /// Most resident memory in bytes; none: any.
@@ -160,7 +162,8 @@ pub struct Short {
 // === impl Scenario ===
 
 impl Scenario {
-    /// The short version, of which nobody asks how fast it recovers; the scenario itself if it has none.
+    /// The short version, of which nobody asks how fast it recovers, nor whether each fault struck somebody in its few
+    /// seconds; the scenario itself if it has none.
     pub fn shortened(mut self) -> Self {
         let Some(short) = self.short else { return self };
         let factor = short.length.as_secs_f64() / self.load.length.as_secs_f64();
@@ -173,6 +176,7 @@ impl Scenario {
         }
         // Tests run on machines that do other things, too.
         self.expect.recovery = None;
+        self.expect.strikes = false;
         self
     }
 }

@@ -169,7 +169,11 @@ fn scenario(top: &mut Section, name: &str, folder: &Path) -> Scenario {
         }
     }
     let random = top.below("random", random);
-    let expect = top.below("expect", expect).unwrap_or_else(|| Expect { drained: true, ..Expect::default() });
+    let expect = top.below("expect", expect).unwrap_or_else(|| Expect {
+        drained: true,
+        strikes: true,
+        ..Expect::default()
+    });
     let short = top.below("short", |short| Short {
         length: short.span("length").unwrap_or(Duration::from_secs(8)),
         rate: short.number("rate"),
@@ -257,6 +261,7 @@ fn expect(section: &mut Section) -> Expect {
         unpromised: section.count("unpromised"),
         repeated: section.count("repeated"),
         in_order: section.flag("in_order").unwrap_or(false),
+        strikes: true,
         recovery: section.span("recovery"),
         memory_bytes: section.read("memory", "write bytes, such as 200MB", bytes),
         starts: section.count("starts").map(|starts| starts as u32),

@@ -246,7 +246,7 @@ impl Run<'_> {
                 began,
                 active: Arc::clone(&self.active),
                 keys: Arc::clone(&self.keys),
-                written: self.scenario.faults.contains(planned),
+                written: self.scenario.expect.strikes && self.scenario.faults.contains(planned),
                 alone: Arc::clone(&alone),
             };
             happening.push(tokio::spawn(fault.happen()));
